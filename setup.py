@@ -1,0 +1,5 @@
+"""Build step beyond pyproject.toml: see `BuildWithFiles`."""
+
+from setuptools import setup
+
+setup()
