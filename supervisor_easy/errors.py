@@ -19,6 +19,8 @@
     │  └─ TargetBusy                  the target is in the hands of another operation
     ├─ AccessError                    who you are
     │  ├─ NotAuthenticated            no or wrong login
+    │  ├─ TooManyAttempts             too many failed logins; wait
+    │  ├─ AccountError                a user or token cannot be changed as asked
     │  └─ PermissionDenied            your role may not
     ├─ NotFound                       no such thing (also a LookupError)
     ├─ StaleRequest                   the page or plan is out of date
@@ -31,6 +33,7 @@ a password: URLs are shown through `supervisor_easy.model.Host.display_url`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -227,6 +230,23 @@ class NotAuthenticated(AccessError):
     """No login, a wrong one, or one that has ended."""
 
     code = "not_authenticated"
+
+
+class TooManyAttempts(AccessError):
+    """Too many failed logins of this name or address, or too many at this moment."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        """Keep how long to wait before the next try."""
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class AccountError(AccessError):
+    """A user, password or token cannot be made or changed as asked."""
+
+    code = "bad_account"
 
 
 class PermissionDenied(AccessError):

@@ -69,7 +69,7 @@ class Target:
 
     def __str__(self) -> str:
         """Return the selector that means exactly this target."""
-        return f"{self.host}/{self.namespec}"
+        return f"{self.host}/{self.namespec}" if self.group else self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +271,19 @@ class Snapshot:
 
 
 class Action(StrEnum):
-    """What can be done to processes in bulk."""
+    """What can be done in bulk: to processes, to process groups, to hosts.
+
+    An `UPDATE` has one target a process group, `Target(host, group, "*")`; a
+    `RESTART_SUPERVISORD` one a host, `Target(host, "", "")`.
+    """
 
     START = "start"
     STOP = "stop"
     RESTART = "restart"
     SIGNAL = "signal"
     CLEAR_LOGS = "clear_logs"
+    UPDATE = "update"
+    RESTART_SUPERVISORD = "restart_supervisord"
 
 
 class OutcomeKind(StrEnum):

@@ -1,0 +1,1 @@
+"""The tests, and helpers that other tools may import too."""

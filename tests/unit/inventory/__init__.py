@@ -1,0 +1,1 @@
+"""The inventory: its file, its parts, and what imports into it."""
