@@ -2,7 +2,9 @@
 
 Every method has a deadline (the host's own timeouts), raises only `RpcError`s, and
 must be awaited on the engine's loop. A return value is never proof that a process
-changed: look again with `observe`.
+changed: look again with `observe`. Nor is an error proof that it did not: after a
+`HostUnreachable` with `maybe_executed`, and after any `BadReply`, a command may have
+been carried out.
 """
 
 from collections.abc import Sequence
@@ -78,7 +80,9 @@ class Supervisor(Protocol):
         """Ask for each process to start, not waiting; one answer a name, in order.
 
         None means only that supervisord took the request. While a process is
-        STOPPING, supervisord takes it and does nothing.
+        STOPPING, supervisord takes it and does nothing. This and the other `…_many`
+        raise nothing: a host that cannot be reached is the answer of every name, and
+        names that were never sent get a `HostUnreachable` without `maybe_executed`.
         """
         ...
 
@@ -102,7 +106,8 @@ class Supervisor(Protocol):
         """Return exactly the bytes [offset, offset + length) that exist now.
 
         Beyond the end of the file the answer is empty. A negative `offset` with
-        length 0 returns the last bytes. All control bytes are kept.
+        length 0 returns the last bytes; otherwise length 0 returns nothing. All
+        control bytes are kept.
 
         Raises:
             UndecodableLog: ask for another slice.
@@ -113,13 +118,20 @@ class Supervisor(Protocol):
     async def tail_log(
         self, namespec: str, stream: Stream, *, offset: int, length: int
     ) -> LogTail:
-        """Return supervisord's tail: with length 0 it is the cheap size probe."""
+        """Return supervisord's tail: with length 0 it is the cheap size probe.
+
+        Where there is no log, it is empty and of size 0.
+        """
         ...
 
     async def tails(
         self, namespecs: Sequence[str], *, length: int
     ) -> list[bytes | None]:
-        """Return the last `length` bytes of many stdout logs; None where it fails."""
+        """Return the last `length` bytes of many stdout logs; None where it fails.
+
+        Up to three bytes fewer come back where the slice would begin in the middle
+        of a character. An unreachable host raises.
+        """
         ...
 
     async def read_main_log(self, *, offset: int, length: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Tests of the values and the fake, without sockets."""
