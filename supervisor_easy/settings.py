@@ -85,6 +85,10 @@ class Settings(BaseModel):
     token: SecretStr | None = Field(
         None, description="Token for the console that `FLEET_SERVER` names."
     )
+    server_timeout: Duration = Field(
+        _seconds(30),
+        description="How long the CLI waits for an answer of that console.",
+    )
 
     # -- the console
     bind: str = Field(
@@ -123,6 +127,27 @@ class Settings(BaseModel):
     max_request_bytes: Size = Field(
         1 << 20, description="Largest body of a request to the console, in bytes."
     )
+    allowed_hosts: str = Field(
+        "",
+        description="Names, with commas between, under which browsers may reach the "
+        "console. Default: loopback names when it listens on loopback, else any.",
+    )
+    client_timeout: Duration = Field(
+        _seconds(30),
+        description="How long a client of the console may take to send a request or "
+        "to take an answer.",
+    )
+    host_wait: Duration = Field(
+        _seconds(20),
+        description="How long a request to the console waits for what only hosts can "
+        "tell, such as a log.",
+    )
+    stream_logs: Count = Field(
+        200, description="Most logs that one request or stream reads."
+    )
+    table_rows: Count = Field(
+        500, description="Most processes one page shows; more ask for a selector."
+    )
 
     # -- the live fleet
     poll_interval: Duration = Field(
@@ -132,19 +157,27 @@ class Settings(BaseModel):
         _seconds(60), description="Longest pause between tries of an unreachable host."
     )
     poll_concurrency: Count = Field(
-        256, description="Hosts asked at the same moment, healthy ones."
+        512, description="Hosts asked at the same moment, healthy ones."
     )
     poll_suspect_concurrency: Count = Field(
         128, description="Hosts asked at the same moment that failed last time."
     )
+    inventory_check_interval: Duration = Field(
+        _seconds(2), description="How often the inventory file is looked at for edits."
+    )
     max_reply_bytes: Size = Field(
         16 << 20, description="Largest reply taken from a host, in bytes."
     )
+    parse_thread_bytes: Size = Field(
+        128 << 10,
+        description="Replies above this size, in bytes, are parsed in a thread, so "
+        "that one large host holds nobody up.",
+    )
+    dns_threads: Count = Field(
+        16, description="Threads that resolve the names of hosts."
+    )
     max_processes_per_host: Count = Field(
         10_000, description="Most processes one host may report."
-    )
-    feed_buffer: Count = Field(
-        10_000, description="Changes kept for a slow reader of the change feed."
     )
 
     # -- bulk actions
@@ -167,6 +200,11 @@ class Settings(BaseModel):
     )
     action_tail_bytes: Size = Field(
         2048, description="Log kept from before a restart and of a failed start."
+    )
+    rescue_window: Duration = Field(
+        timedelta(hours=24),
+        description="How long a restart waits for a host that went away after the "
+        "stop, to start the process again when the host is back.",
     )
     confirm_above: Count = Field(
         10, description="Targets above which an action asks before it acts."
@@ -196,6 +234,48 @@ class Settings(BaseModel):
     log_buffer_lines: Count = Field(
         10_000, description="Lines kept between the readers and whoever shows them."
     )
+    log_anchor_bytes: Size = Field(
+        256,
+        description="Bytes before the place in a log that each read repeats, to "
+        "notice that the file was replaced by another.",
+    )
+    log_poll_rotation: Duration = Field(
+        timedelta(milliseconds=20),
+        description="Shortest pause between reads of a log that is about to rotate.",
+    )
+    log_retry_max: Duration = Field(
+        _seconds(10),
+        description="Longest pause between tries of a log that cannot be read.",
+    )
+    log_partial_after: Duration = Field(
+        _seconds(1),
+        description="How long an unfinished last line waits for its end.",
+    )
+    log_repair_calls: Count = Field(
+        256,
+        description="Reads that may fail per `FLEET_LOG_REPAIR_INTERVAL` to find the "
+        "bytes of a log that are not UTF-8; what they do not find is skipped, with a "
+        "marker.",
+    )
+    log_repair_interval: Duration = Field(
+        _seconds(60), description="Time in which those reads are granted again."
+    )
+    log_host_concurrency: Count = Field(
+        4, description="Reads of logs under way on one host at the same moment."
+    )
+    log_host_rate: Count = Field(
+        100, description="Most reads of logs on one host a second, all logs together."
+    )
+    log_grep_chars: Count = Field(
+        4096, description="Characters of a line that `--grep` looks at."
+    )
+    log_grep_limit: Duration = Field(
+        timedelta(milliseconds=250),
+        description="Time one line may cost a `--grep` before it is switched off.",
+    )
+    log_close_timeout: Duration = Field(
+        _seconds(5), description="How long closing a followed stream waits for readers."
+    )
 
     # -- history
     event_retention: Duration = Field(
@@ -206,6 +286,20 @@ class Settings(BaseModel):
     )
     event_buffer: Count = Field(
         20_000, description="Events waiting to be written; more are dropped, counted."
+    )
+
+    # -- the database
+    store_timeout: Duration = Field(
+        _seconds(10),
+        description="How long a call waits for a connection to the database or for "
+        "another writer before it fails (twice that for one statement); also how long "
+        "closing waits for the last write.",
+    )
+    store_queue: Count = Field(
+        1000, description="Writes waiting for the database; more are refused."
+    )
+    password_hashes: Count = Field(
+        4, description="Passwords checked at the same moment; each takes 19 MiB."
     )
 
 

@@ -1,0 +1,1 @@
+"""All hosts at once: live state, bulk actions, configuration updates, log fan-in."""

@@ -1,0 +1,1 @@
+"""Logs: the pure parts, and readers over a real file read by supervisord's rules."""
