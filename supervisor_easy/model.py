@@ -360,7 +360,8 @@ class Operation:
     """One request to act on some targets, as it stands in the journal.
 
     `targets` is the exact list that was decided; `outcomes` grows to one for each.
-    `signal` is the signal's name for `Action.SIGNAL`, else empty.
+    `signal` is the signal's name for `Action.SIGNAL`, else empty. `scope` is a digest
+    of the addresses of its hosts: who knows them under others must not go on with it.
     """
 
     id: str
@@ -374,6 +375,7 @@ class Operation:
     outcomes: tuple[Outcome, ...] = ()
     finished_at: datetime | None = None
     idempotency_key: str | None = None
+    scope: str = ""
 
     def summary(self) -> dict[str, int]:
         """Count outcomes by kind, every kind named; `pending` are those without one."""
