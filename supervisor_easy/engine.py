@@ -10,7 +10,13 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+)
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import timedelta
@@ -131,10 +137,21 @@ class Engine:
         """Run a coroutine on the loop; do not wait."""
         return asyncio.run_coroutine_threadsafe(work(), self._loop)
 
-    def iterate(self, source: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
-        """Read an async iterator in this thread; closing this closes that."""
+    def iterate(
+        self, source: Callable[[], AsyncIterator[T]]
+    ) -> Generator[T, None, None]:
+        """Read an async iterator in this thread; closing this ends that first."""
         handed: queue.Queue[Any] = queue.Queue(ITERATE_BUFFER)
-        future = self.submit(lambda: _pump(source(), handed))
+        has_begun, has_ended = threading.Event(), threading.Event()
+
+        async def pump() -> None:
+            has_begun.set()
+            try:
+                await _pump(source(), handed)
+            finally:
+                has_ended.set()
+
+        future = self.submit(pump)
         try:
             while (item := handed.get()) is not _END:
                 yield item
@@ -145,6 +162,8 @@ class Engine:
             with contextlib.suppress(queue.Empty):
                 while True:
                     handed.get_nowait()
+            if has_begun.is_set():
+                has_ended.wait(STOP_TIMEOUT.total_seconds())
 
     def refresh(self, hosts: list[Host] | None = None) -> None:
         """Ask hosts once, all at the same time, and wait for the last deadline."""
@@ -242,4 +261,6 @@ async def _pump(source: AsyncIterator[T], handed: "queue.Queue[Any]") -> None:
             except queue.Full:
                 await loop.run_in_executor(None, handed.put, item)
     finally:
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
         await loop.run_in_executor(None, handed.put, _END)
