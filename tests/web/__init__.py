@@ -1,0 +1,1 @@
+"""Tests of the console: pages, API, streams, security."""
