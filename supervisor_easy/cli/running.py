@@ -8,7 +8,12 @@ from supervisor_easy.settings import Settings
 from supervisor_easy.web.server import serve
 
 
-def run_console(settings: Settings, *, ready: Callable[[str, Services], None]) -> int:
+def run_console(
+    settings: Settings,
+    *,
+    ready: Callable[[str, Services], None],
+    ends_on_hangup: bool = False,
+) -> int:
     """Serve until told to end; `ready` is told the URL as soon as it answers.
 
     Raises:
@@ -20,6 +25,11 @@ def run_console(settings: Settings, *, ready: Callable[[str, Services], None]) -
     try:
         engine.open_journal()
         engine.watch()
-        return serve(services, engine, ready=lambda url: ready(url, services))
+        return serve(
+            services,
+            engine,
+            ready=lambda url: ready(url, services),
+            ends_on_hangup=ends_on_hangup,
+        )
     finally:
         engine.stop()

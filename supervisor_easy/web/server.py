@@ -45,16 +45,18 @@ def serve(
     engine: Engine,
     *,
     ready: Callable[[str], None] | None = None,
+    ends_on_hangup: bool = False,
 ) -> int:
     """Serve the console until SIGINT or SIGTERM; return the exit code.
 
     `engine` is started already and watches. `ready` is told the URL as soon as the
-    console answers. SIGHUP reads the inventory and its secrets again.
+    console answers. SIGHUP reads the inventory and its secrets again, or ends the
+    console if it `ends_on_hangup`, as what lives in one terminal should.
 
     Raises:
         ConfigError: the address is taken, or no address at all.
     """
-    console = make_console(services, engine, ready=ready)
+    console = make_console(services, engine, ready=ready, ends_on_hangup=ends_on_hangup)
     console.run()
     return 0
 
@@ -68,14 +70,16 @@ class Console(uvicorn.Server):
         *,
         hub: Hub,
         listener: socket.socket,
-        reload: Callable[[], None],
+        reload: Callable[[], bool],
         ready: Callable[[str], None] | None,
+        ends_on_hangup: bool,
     ) -> None:
         super().__init__(config)
         self._hub = hub
         self._listener = listener
         self._reload = reload
         self._ready = ready
+        self._ends_on_hangup = ends_on_hangup
         self._serving: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -124,14 +128,17 @@ class Console(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
-        loop.add_signal_handler(signal.SIGHUP, self._start_reload)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         try:
             yield
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    def _start_reload(self) -> None:
+    def _hang_up(self) -> None:
+        if self._ends_on_hangup:
+            self.handle_exit(signal.SIGHUP, None)
+            return
         # Reading files takes a thread; nobody waits for its end.
         asyncio.get_running_loop().run_in_executor(None, self._reload)
 
@@ -141,6 +148,7 @@ def make_console(
     engine: Engine,
     *,
     ready: Callable[[str], None] | None = None,
+    ends_on_hangup: bool = False,
 ) -> Console:
     """Listen, and return the server that will answer.
 
@@ -174,20 +182,10 @@ def make_console(
         config,
         hub=hub,
         listener=listener,
-        reload=lambda: reload_inventory(services, engine),
+        reload=engine.reload_inventory,
         ready=ready,
+        ends_on_hangup=ends_on_hangup,
     )
-
-
-def reload_inventory(services: Services, engine: Engine) -> None:
-    """Read the inventory and its secrets again; a broken one changes nothing."""
-
-    async def watch() -> None:
-        services.watcher.watch(services.inventory.current.hosts.values())
-
-    services.inventory.reload()
-    engine.call(watch)
-    logger.info("inventory read again hosts=%d", len(services.inventory.current.hosts))
 
 
 def listen(bind: str) -> socket.socket:

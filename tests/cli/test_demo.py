@@ -13,8 +13,9 @@ from tests.eventually import eventually
 pytestmark = [pytest.mark.daemon, pytest.mark.e2e]
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGHUP])
 def test_the_demo_comes_up_and_leaves_nothing(
-    make_fleet: Callable[[str], Fleet],
+    make_fleet: Callable[[str], Fleet], ending: signal.Signals
 ) -> None:
     fleet = make_fleet("")
     with fleet.launch("demo", "--port", "0", "--no-browser") as demo:
@@ -34,7 +35,7 @@ def test_the_demo_comes_up_and_leaves_nothing(
             assert answer.status == 200
         options = ("--inventory", inventory[1], "--database-url", database[1])
         eventually(lambda: len(fleet("status", *options).rows) >= 40, within=20)
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(ending)
         demo.communicate(timeout=60)
 
     assert demo.returncode == 0

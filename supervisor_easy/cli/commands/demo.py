@@ -49,7 +49,7 @@ def demo(app: App, *, port: int | None, no_browser: bool) -> int:
 
                 webbrowser.open(url)
 
-        code = run_console(settings, ready=ready)
+        code = run_console(settings, ready=ready, ends_on_hangup=True)
         app.out.say("ending the demo fleet …")
     return code
 
