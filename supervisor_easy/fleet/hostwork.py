@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _GROWTH = 1.5
 #: Added to the moment a process can be RUNNING at the earliest, in seconds.
 _JUST_AFTER = 0.02
+#: A host is left alone this long if it then can be done, by the default `startsecs`.
+_NO_LOOK = timedelta(seconds=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,5 +261,5 @@ class HostWork:
         wait = timedelta(seconds=min(times) - now + _JUST_AFTER)
         if len(times) == len(open_steps):
             # Nothing can change before; looking would only cost the host.
-            return min(wait, settings.action_poll_max)
+            return min(wait, max(settings.action_poll_max, _NO_LOOK))
         return min(wait, self._pause)

@@ -136,6 +136,9 @@ class Step:
 
     def answered(self, command: Command, error: RpcError | None, now: float) -> None:
         """Take the host's answer to a command that was sent."""
+        if self._sent_at is not None:
+            # A busy host begins late; what it needs counts from its answer.
+            self._sent_at = now
         self._refusal = error
         if error is not None and _is_final(error):
             self._fail(now, error)
