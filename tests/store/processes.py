@@ -36,10 +36,15 @@ def running(what: str, url: str, *args: str) -> Iterator["subprocess.Popen[str]"
 
 
 def answers(*commands: tuple[str, ...]) -> list[str]:
-    """Run several at the same moment; return what each said."""
+    """Run several at the same moment; return what each said.
+
+    All live until each has said it: one that has ended owns nothing any more.
+    """
     processes = [start(*command) for command in commands]
     try:
-        said = [each.communicate(timeout=_DEADLINE)[0].strip() for each in processes]
+        said = [each.stdout.readline().strip() for each in processes if each.stdout]
+        for process in processes:
+            process.communicate(timeout=_DEADLINE)
     finally:
         for process in processes:
             process.kill()
