@@ -34,9 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The browser: a missing one is a failure in CI, else a reason to skip."""
+    """The browser: a missing one is a failure in CI, else a reason to skip.
+
+    It ends with this package, because Playwright keeps an event loop running in this
+    thread for as long as it lives, and other tests run loops of their own.
+    """
     with sync_playwright() as playwright:
         browser = launch(playwright)
         if browser is None:
