@@ -99,8 +99,10 @@ def build(
     state = _fleet_state(inventory, clock=clock)
     store = _store(settings, clock=clock)
     owner = Owner.this_process(clock)
-    journal = Journal(store)
-    writer = JournalWriter(store, journal, owner=owner, clock=clock)
+    journal, owners = Journal(store), Owners(store)
+    writer = JournalWriter(
+        store, journal, owners=owners, owner=owner, settings=settings, clock=clock
+    )
     events = Events(store)
     return Services(
         settings=settings,
@@ -112,7 +114,7 @@ def build(
         watcher=Watcher(state, supervisors, settings=settings, clock=clock),
         store=store,
         owner=owner,
-        owners=Owners(store),
+        owners=owners,
         journal=journal,
         writer=writer,
         events=events,

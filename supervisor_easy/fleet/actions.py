@@ -11,14 +11,14 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from supervisor_easy.clock import Clock
-from supervisor_easy.errors import TargetBusy
 from supervisor_easy.fleet.hostwork import HostWork, WorkContext
 from supervisor_easy.fleet.journaling import JournalWriter
-from supervisor_easy.fleet.live import LiveOperation
-from supervisor_easy.fleet.scope import scope_of
+from supervisor_easy.fleet.live import LiveOperation, busy_outcome, resume
+from supervisor_easy.fleet.scope import hosts_in_scope, scope_of
 from supervisor_easy.fleet.state import FleetState
 from supervisor_easy.fleet.steps import Step
 from supervisor_easy.fleet.updates import RestartWork, UpdateWork
@@ -26,13 +26,11 @@ from supervisor_easy.fleet.watcher import Connect
 from supervisor_easy.model import (
     Action,
     Actor,
-    ErrorInfo,
     Host,
     Operation,
     OperationStatus,
     Outcome,
     OutcomeKind,
-    Sighting,
     Target,
 )
 from supervisor_easy.settings import Settings
@@ -40,7 +38,9 @@ from supervisor_easy.settings import Settings
 logger = logging.getLogger(__name__)
 
 #: Operations kept in memory after their end, for whoever still looks.
-KEEP_FINISHED = 200
+KEEP_FINISHED = 20
+#: Pause before a host is taken up again on which a fault of ours broke the work off.
+TRY_AGAIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Actions:
         self._settings = settings
         self._clock = clock
         self._live: dict[str, LiveOperation] = {}
+        self._opening: set[str] = set()
         self._foreign: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
         self._slots = asyncio.Semaphore(settings.action_concurrency)
@@ -102,9 +103,18 @@ class Actions:
             idempotency_key=request.idempotency_key,
             scope=scope_of(request.targets, self._state.snapshot()),
         )
-        opened = await self._writer.open(operation)
-        if opened.is_repeat:
-            return await self.operation(opened.operation.id)
+        self._opening.add(operation.id)
+        try:
+            opened = await self._writer.open(operation)
+            if opened.is_repeat:
+                return await self.operation(opened.operation.id)
+            return self._begin_new(operation, opened.busy)
+        finally:
+            # If the caller went away while it was written, `recover` finds it as
+            # ours and not alive, and ends it with nothing done.
+            self._opening.discard(operation.id)
+
+    def _begin_new(self, operation: Operation, held: Mapping[Target, str]) -> Operation:
         live = LiveOperation(operation)
         logger.info(
             "operation begins id=%s action=%s targets=%d by=%s via=%s",
@@ -114,9 +124,9 @@ class Actions:
             operation.actor.name,
             operation.actor.via,
         )
-        busy = [_busy(target, holder) for target, holder in opened.busy.items()]
+        busy = [busy_outcome(target, holder) for target, holder in held.items()]
         live.add(busy)
-        self._begin(live, self._new_steps(operation, set(opened.busy)), early=busy)
+        self._begin(live, self._steps(live, set(held)), early=busy)
         return live.view()
 
     async def operation(self, operation_id: str) -> Operation:
@@ -159,39 +169,46 @@ class Actions:
     async def recover(self) -> list[Operation]:
         """Take over the operations of consoles that died, and go on with them.
 
-        One whose hosts have other addresses here is left to a console of its own
-        inventory: we would act on other machines. After `rescue_window` it is ended
-        with nothing more done, so that its targets are free again.
+        What was begun on a host that has another address here is left to a console
+        of its own inventory: we would act on another machine. After `rescue_window`
+        it is ended with nothing more done, so that its targets are free again.
         """
         adopted = []
-        for operation in self._without_foreign(await self._writer.orphans()):
-            if operation.id in self._live and not self._is_over(operation.id):
+        orphans = await self._writer.orphans()
+        # One that is ours and not alive was written while its caller went away, or
+        # adopted just before the database failed.
+        lost = [each for each in await self._writer.held() if self._is_lost(each.id)]
+        foreign = {each.id for each in orphans if self._is_foreign(each)}
+        self._warn_of(foreign)
+        for operation in (*lost, *orphans):
+            if operation.id in foreign or not self._is_lost(operation.id):
                 continue
-            if not await self._writer.adopt(operation.id):
+            if operation not in lost and not await self._writer.adopt(operation.id):
                 continue
             logger.warning("operation taken over id=%s", operation.id)
             baseline = await self._writer.call(self._writer.journal.begun, operation.id)
             live = LiveOperation(operation)
-            steps = self._resumed_steps(live, baseline)
-            if operation.id in self._foreign:
-                self._abandon(steps)
+            ours = hosts_in_scope(operation.scope, self._state.snapshot())
+            steps = self._steps(live, set())
+            now = self._clock.monotonic()
+            resume(steps, baseline, ours=ours, now=now)
             self._begin(live, steps, is_recovery=True)
             adopted.append(operation)
         return adopted
 
-    def _abandon(self, steps: Sequence[Step]) -> None:
-        for step in steps:
-            step.finish(
-                OutcomeKind.UNKNOWN,
-                self._clock.monotonic(),
-                "abandoned",
-                f"its console died, and {step.target.host} has another address now; "
-                f"look whether {step.target} runs",
-            )
+    def _is_lost(self, operation_id: str) -> bool:
+        live = self._live.get(operation_id)
+        is_alive = live is not None and live.task is not None and not live.task.done()
+        return not is_alive and operation_id not in self._opening
 
-    def _without_foreign(self, orphans: Sequence[Operation]) -> list[Operation]:
-        snapshot = self._state.snapshot()
-        foreign = {o.id for o in orphans if o.scope != scope_of(o.targets, snapshot)}
+    def _is_foreign(self, operation: Operation) -> bool:
+        done = {outcome.target for outcome in operation.outcomes}
+        hosts = {target.host for target in operation.targets if target not in done}
+        ours = hosts_in_scope(operation.scope, self._state.snapshot())
+        oldest = self._clock.now() - self._settings.rescue_window
+        return bool(hosts) and not hosts & ours and operation.requested_at > oldest
+
+    def _warn_of(self, foreign: set[str]) -> None:
         for operation_id in foreign - self._foreign:
             logger.warning(
                 "operation not taken over, its hosts have other addresses in this "
@@ -200,12 +217,17 @@ class Actions:
                 operation_id,
             )
         self._foreign = foreign
-        oldest = self._clock.now() - self._settings.rescue_window
-        return [o for o in orphans if o.id not in foreign or o.requested_at < oldest]
 
     async def stop(self) -> None:
         """End all tasks now; what was begun is finished by the next console."""
-        tasks = [live.task for live in self._live.values() if live.task is not None]
+        alive = [live for live in self._live.values() if not self._is_lost(live.id)]
+        for live in alive:
+            logger.warning(
+                "operation left to the next console id=%s %s",
+                live.id,
+                live.view().summary(),
+            )
+        tasks = [live.task for live in alive if live.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -242,34 +264,53 @@ class Actions:
         for step in steps:
             if not step.is_done:
                 by_host[step.target.host].append(step)
-        ended = await asyncio.gather(
-            *(self._on_host(live, host, mine) for host, mine in by_host.items()),
-            return_exceptions=True,
+        await asyncio.gather(
+            *(self._see_through(live, host, mine) for host, mine in by_host.items())
         )
-        for error, mine in zip(ended, by_host.values(), strict=True):
-            if error is not None:
-                self._broke_off(live, mine, error)
         status = OperationStatus.DONE
         if live.is_cancelled:
             status = OperationStatus.CANCELLED
         elif is_recovery:
             status = OperationStatus.INTERRUPTED
-        await self._writer.close(live.id, status)
         live.end(status, self._clock)
-        logger.info("operation ended id=%s %s", live.id, live.view().summary())
         self._tell(live.id)
+        await self._writer.close(live.id, status)
+        logger.info("operation ended id=%s %s", live.id, live.view().summary())
 
-    def _broke_off(
-        self, live: LiveOperation, steps: Sequence[Step], error: BaseException
+    async def _see_through(
+        self, live: LiveOperation, host: str, steps: Sequence[Step]
     ) -> None:
-        logger.error("work on a host broke off id=%s", live.id, exc_info=error)
-        now = self._clock.monotonic()
-        for step in steps:
-            text = f"the work on {step.target.host} broke off: {error!r}"
-            step.finish(OutcomeKind.UNKNOWN, now, "internal", text)
-        self._report(live, [step.outcome for step in steps if step.outcome])
+        while steps:
+            # Gathered alone: a fault of ours comes back as a value.
+            [error] = await asyncio.gather(
+                self._on_host(live, host, steps), return_exceptions=True
+            )
+            if error is None:
+                return
+            logger.error("work on a host broke off id=%s", live.id, exc_info=error)
+            steps = self._after_fault(live, steps, error)
+            if steps:
+                await self._clock.sleep(TRY_AGAIN)
 
-    async def _on_host(self, live: LiveOperation, host: str, steps: list[Step]) -> None:
+    def _after_fault(
+        self, live: LiveOperation, steps: Sequence[Step], error: BaseException
+    ) -> list[Step]:
+        """End what a fault of ours spoilt; return what is owed, to be tried again."""
+        now = self._clock.monotonic()
+        is_late = now >= self._rescue_until(live.view())
+        owed = [step for step in steps if step.is_owed and not is_late]
+        for step in steps:
+            if step in owed:
+                step.resume(step.before)
+            else:
+                text = f"the work on {step.target.host} broke off: {error!r}"
+                step.finish(OutcomeKind.UNKNOWN, now, "internal", text)
+        self._report(live, [step.outcome for step in steps if step.outcome])
+        return owed
+
+    async def _on_host(
+        self, live: LiveOperation, host: str, steps: Sequence[Step]
+    ) -> None:
         status = self._state.status(host)
         if status is None:
             now = self._clock.monotonic()
@@ -283,13 +324,11 @@ class Actions:
             self._report(live, [s.outcome for s in steps if s.outcome])
             return
         work = self._work(live, status.host, steps)
-        async with self._slots:
-            await work.begin()
-        # From here on it mostly waits, so it holds no slot.
+        await work.begin()
         await work.run()
 
     def _work(
-        self, live: LiveOperation, host: Host, steps: list[Step]
+        self, live: LiveOperation, host: Host, steps: Sequence[Step]
     ) -> HostWork | UpdateWork | RestartWork:
         operation = live.view()
         context = WorkContext(
@@ -301,6 +340,9 @@ class Actions:
             report=partial(self._report, live),
             is_cancelled=lambda: live.is_cancelled,
             explain=partial(live.explain, host.name),
+            confirm=partial(self._writer.confirm, live.id),
+            rescue_until=self._rescue_until(operation),
+            slots=self._slots,
         )
         match operation.action:
             case Action.UPDATE:
@@ -310,6 +352,12 @@ class Actions:
             case _:
                 return HostWork(context, steps, signal=operation.signal)
 
+    def _rescue_until(self, operation: Operation) -> float:
+        """Return when its restarts are given up: counted from when it was asked for."""
+        age = self._clock.now() - operation.requested_at
+        left = self._settings.rescue_window - max(age, timedelta(0))
+        return self._clock.monotonic() + left.total_seconds()
+
     def _report(self, live: LiveOperation, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
@@ -317,42 +365,14 @@ class Actions:
         self._tell(live.id)
         self._writer.record(live.id, outcomes)
 
-    # -- steps
-
-    def _new_steps(self, operation: Operation, busy: set[Target]) -> list[Step]:
-        now = self._clock.monotonic()
+    def _steps(self, live: LiveOperation, busy: set[Target]) -> list[Step]:
+        now, margin = self._clock.monotonic(), self._settings.action_margin
+        action = live.view().action
         return [
-            Step(target, operation.action, self._settings.action_margin, now)
-            for target in operation.targets
+            Step(target, action, margin, now)
+            for target in live.pending()
             if target not in busy
         ]
-
-    def _resumed_steps(
-        self, live: LiveOperation, baseline: Mapping[Target, Sighting]
-    ) -> list[Step]:
-        now = self._clock.monotonic()
-        operation = live.view()
-        steps = []
-        for target in live.pending():
-            step = Step(target, operation.action, self._settings.action_margin, now)
-            if target in baseline:
-                step.resume(baseline[target])
-            else:
-                step.finish(
-                    OutcomeKind.FAILED,
-                    now,
-                    "interrupted",
-                    f"the console ended before it began with {target}; "
-                    "nothing was done; ask again if you still want it",
-                )
-            steps.append(step)
-        return steps
-
-    # -- the rest
-
-    def _is_over(self, operation_id: str) -> bool:
-        task = self._live[operation_id].task
-        return task is None or task.done()
 
     def _forget_old(self) -> None:
         over = [
@@ -364,14 +384,3 @@ class Actions:
     def _tell(self, operation_id: str) -> None:
         for listener in tuple(self._listeners):
             listener(operation_id)
-
-
-def _busy(target: Target, holder: str) -> Outcome:
-    return Outcome(
-        target,
-        OutcomeKind.FAILED,
-        error=ErrorInfo(
-            TargetBusy.code,
-            f"{target} is in the hands of operation {holder}; wait for its end",
-        ),
-    )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from supervisor_easy.clock import Clock
-from supervisor_easy.errors import RpcError, StoreError
+from supervisor_easy.errors import RpcError, StoreError, UnknownMethod
+from supervisor_easy.fleet.phases import Command, Phase
 from supervisor_easy.fleet.state import FleetState
-from supervisor_easy.fleet.steps import Command, Phase, Step
+from supervisor_easy.fleet.steps import Step
 from supervisor_easy.model import (
     Action,
     Outcome,
@@ -38,7 +39,11 @@ class WorkContext:
     """What the work on one host needs from its operation.
 
     `intend` makes baselines durable and is awaited before a command is sent;
-    `report` takes outcomes as they come; `explain` says for people why it waits.
+    `confirm` tells whether the operation is still ours, and is awaited before each
+    batch of commands; `report` takes outcomes as they come; `explain` says for
+    people why it waits. `rescue_until` is when a restart that waits for its host is
+    given up, in monotonic seconds. `slots` bounds how many hosts are sent commands
+    at once; none is held while a host is only asked, for it may not answer.
     """
 
     supervisor: Supervisor
@@ -49,6 +54,9 @@ class WorkContext:
     report: Callable[[Sequence[Outcome]], None]
     is_cancelled: Callable[[], bool]
     explain: Callable[[str], None]
+    confirm: Callable[[], Awaitable[bool]]
+    rescue_until: float
+    slots: asyncio.Semaphore
 
     async def look(self) -> Mapping[Target, Process]:
         """Ask the host once, tell the fleet's state, return its processes."""
@@ -60,14 +68,18 @@ class WorkContext:
         self.state.observed(observation)
         return {process.target: process for process in observation.processes}
 
-    async def configs(self) -> Mapping[Target, ProcessConfig]:
-        """Return what the host tells of its configuration; empty if it does not."""
+    async def configs(self) -> Mapping[Target, ProcessConfig] | None:
+        """Return what the host tells of its configuration; None to ask again later.
+
+        Old and foreign supervisords do not tell; defaults serve for them.
+        """
         try:
             return {each.target: each for each in await self.supervisor.configs()}
-        except RpcError as error:
-            # Old and foreign supervisords do not tell; defaults serve.
-            logger.debug("no config host=%s: %s", self.supervisor.host.name, error)
+        except UnknownMethod:
             return {}
+        except RpcError as error:
+            logger.debug("no config host=%s: %s", self.supervisor.host.name, error)
+            return None
 
 
 class HostWork:
@@ -85,15 +97,11 @@ class HostWork:
         self._pause = timedelta(0)
         self._reported: set[Target] = set()
         self._intended = {step.target for step in steps if step.is_taken_over}
-        self._rescue_until = (
-            self._clock.monotonic() + self._settings.rescue_window.total_seconds()
-        )
+        self._has_configs = False
+        self._is_blind = False
 
     async def begin(self) -> None:
         """Learn the configuration and take the first step."""
-        configs = await self._context.configs()
-        for step in self._steps:
-            step.config = configs.get(step.target)
         await self._round()
 
     async def run(self) -> None:
@@ -103,24 +111,46 @@ class HostWork:
             await self._round()
 
     async def _round(self) -> None:
-        if self._context.is_cancelled():
-            for step in self._steps:
-                step.cancel(self._clock.monotonic())
+        self._heed_cancel()
         if any(not step.is_done for step in self._steps):
             try:
-                seen = await self._context.look()
+                seen = await self._see()
             except RpcError as error:
                 self._cannot_look(error)
             else:
+                self._is_blind = False
                 self._context.explain("")
                 await self._decide_and_send(seen)
         self._report()
 
+    async def _see(self) -> Mapping[Target, Process]:
+        if self._has_configs:
+            return await self._context.look()
+        # Both at once: the configuration is wanted before the first decision.
+        asking = asyncio.ensure_future(self._context.configs())
+        try:
+            seen = await self._context.look()
+            configs = await asking
+        finally:
+            asking.cancel()
+        if configs is not None:
+            self._has_configs = True
+            for step in self._steps:
+                step.config = configs.get(step.target)
+        return seen
+
+    def _heed_cancel(self) -> None:
+        if self._context.is_cancelled():
+            for step in self._steps:
+                step.cancel(self._clock.monotonic())
+
     def _cannot_look(self, error: RpcError) -> None:
         now = self._clock.monotonic()
+        self._is_blind = True
         for step in self._steps:
+            step.lose_sight()
             is_hopeless = (
-                now >= self._rescue_until
+                now >= self._context.rescue_until
                 if step.is_owed
                 else step.phase is Phase.NEW or step.is_overdue(now)
             )
@@ -130,6 +160,7 @@ class HostWork:
             self._context.explain(f"waiting for {self._supervisor.host.name}: {error}")
 
     async def _decide_and_send(self, seen: Mapping[Target, Process]) -> None:
+        self._heed_cancel()
         now = self._clock.monotonic()
         commands: dict[Command, list[Step]] = defaultdict(list)
         phases = [step.phase for step in self._steps]
@@ -140,10 +171,22 @@ class HostWork:
                     commands[command].append(step)
         await self._write_ahead(commands)
         for command, steps in commands.items():
-            await self._send(command, [step for step in steps if not step.is_done])
+            async with self._context.slots:
+                await self._send(command, [s for s in steps if not s.is_done])
         if phases != [step.phase for step in self._steps]:
             self._pause = timedelta(0)
+        self._give_up_what_outlasts_rescue()
         await self._explain_failures()
+
+    def _give_up_what_outlasts_rescue(self) -> None:
+        now = self._clock.monotonic()
+        late = [s for s in self._steps if s.is_owed and s.is_overdue(now)]
+        for step in late:
+            text = f"{step.target} has not stopped yet; it is started when it has"
+            if now >= self._context.rescue_until:
+                step.finish(OutcomeKind.FAILED, now, "deadline", text)
+            else:
+                self._context.explain(text)
 
     async def _write_ahead(self, commands: Mapping[Command, list[Step]]) -> None:
         """Make the baselines durable; what cannot be written down is not sent.
@@ -176,15 +219,28 @@ class HostWork:
                 )
         else:
             self._intended.update(step.target for step in fresh)
+            if self._context.is_cancelled():
+                for step in fresh:
+                    step.withdraw(self._clock.monotonic())
 
     async def _send(self, command: Command, steps: Sequence[Step]) -> None:
         size = self._settings.action_batch
         for start in range(0, len(steps), size):
             batch = steps[start : start + size]
+            if not await self._context.confirm():
+                self._let_go()
+                return
             answers = await self._call(command, [s.target.namespec for s in batch])
             now = self._clock.monotonic()
             for step, answer in zip(batch, answers, strict=True):
                 step.answered(command, answer, now)
+
+    def _let_go(self) -> None:
+        """End all steps here: another console has the operation and goes on."""
+        for step in self._steps:
+            text = f"another console took {step.target} over; it goes on there"
+            now = self._clock.monotonic()
+            step.finish(OutcomeKind.UNKNOWN, now, "taken_over", text)
 
     async def _call(
         self, command: Command, namespecs: Sequence[str]
@@ -248,7 +304,11 @@ class HostWork:
     def _next_pause(self) -> timedelta:
         settings = self._settings
         grown = max(self._pause * _GROWTH, settings.action_poll_min)
-        self._pause = min(grown, settings.action_poll_max)
+        # A host that is away is not asked more often than the watcher asks it.
+        longest = settings.poll_interval if self._is_blind else settings.action_poll_max
+        self._pause = min(grown, longest)
+        if self._is_blind:
+            return self._pause
         now = self._clock.monotonic()
         open_steps = [step for step in self._steps if not step.is_done]
         times = [

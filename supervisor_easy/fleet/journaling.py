@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from supervisor_easy.clock import Clock
@@ -20,9 +20,10 @@ from supervisor_easy.model import (
     Sighting,
     Target,
 )
+from supervisor_easy.settings import Settings
 from supervisor_easy.store import Store
 from supervisor_easy.store.journal import Journal, Opened
-from supervisor_easy.store.owners import Owner
+from supervisor_easy.store.owners import Owner, Owners
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +38,20 @@ class JournalWriter:
     """Writes the journal in the store's thread; every method runs on the loop."""
 
     def __init__(
-        self, store: Store, journal: Journal, *, owner: Owner, clock: Clock
+        self,
+        store: Store,
+        journal: Journal,
+        *,
+        owners: Owners,
+        owner: Owner,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self.journal = journal
         self._store = store
+        self._owners = owners
+        self._ttl = settings.lease_ttl
+        self._renewed_at: tuple[float, datetime] | None = None
         self._owner = owner
         self._clock = clock
         self._intents: list[
@@ -59,6 +70,49 @@ class JournalWriter:
     async def open(self, operation: Operation) -> Opened:
         """Write a new operation and take its targets into hand."""
         return await self.call(self.journal.open, operation, owner=self._owner)
+
+    async def renew(self) -> None:
+        """Extend our lease by a full term from now.
+
+        Raises:
+            StoreError: it could not be extended.
+        """
+        asked_at = (self._clock.monotonic(), self._clock.now())
+        await self.call(self._owners.register, self._owner)
+        self._renewed_at = asked_at
+
+    async def confirm(self, operation_id: str) -> bool:
+        """Say whether an operation is still ours; costs nothing while the lease lives.
+
+        A console that was suspended for longer finds that another one went on. Where
+        the database is away, nobody can have taken it over there, and what was begun
+        is finished.
+        """
+        if self._is_lease_fresh():
+            return True
+        try:
+            await self.renew()
+            return await self.call(
+                self.journal.is_held_by, operation_id, owner=self._owner
+            )
+        except StoreError as error:
+            logger.warning("cannot renew the lease, going on: %s", error)
+            return True
+
+    def _is_lease_fresh(self) -> bool:
+        if self._renewed_at is None:
+            return False
+        monotonic, wall = self._renewed_at
+        # A suspended machine stops the one clock, a suspended process neither.
+        ttl = self._ttl.total_seconds()
+        return (
+            self._clock.monotonic() - monotonic < ttl
+            and abs(self._clock.now() - wall) < self._ttl
+        )
+
+    async def held(self) -> list[Operation]:
+        """Return the running operations that are ours by the journal."""
+        return await self.call(self.journal.held_by, self._owner)
 
     async def orphans(self) -> list[Operation]:
         """Return the operations that nobody alive works on."""
@@ -94,11 +148,15 @@ class JournalWriter:
         await done
 
     async def run(self) -> None:
-        """Write what gathers, until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._write()
+        """Write what gathers, until cancelled; what is left then, once more."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._write()
+        finally:
+            if self._outcomes or self._ends:
+                await self._write()
 
     async def _write(self) -> None:
         intents, self._intents = self._intents, []
@@ -129,7 +187,7 @@ class JournalWriter:
         ends: list[tuple[str, OperationStatus, asyncio.Future[None]]],
         error: StoreError,
     ) -> None:
-        logger.error("cannot write outcomes, will try again: %s", error)
+        logger.error("outcomes are not written yet: %s", error)
         for operation_id, kept in outcomes.items():
             self._outcomes[operation_id][:0] = kept
         self._ends[:0] = ends

@@ -1,11 +1,21 @@
 """An operation while this console works on it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from supervisor_easy.clock import Clock
-from supervisor_easy.model import Operation, OperationStatus, Outcome, Target
+from supervisor_easy.errors import TargetBusy
+from supervisor_easy.fleet.steps import Step
+from supervisor_easy.model import (
+    ErrorInfo,
+    Operation,
+    OperationStatus,
+    Outcome,
+    OutcomeKind,
+    Sighting,
+    Target,
+)
 
 
 class LiveOperation:
@@ -56,3 +66,40 @@ class LiveOperation:
     def waiting(self) -> dict[str, str]:
         """Return, by host, why the operation waits."""
         return dict(self._waiting)
+
+
+def resume(
+    steps: Iterable[Step],
+    baseline: Mapping[Target, Sighting],
+    *,
+    ours: Collection[str],
+    now: float,
+) -> None:
+    """Make steps go on where a dead console left them.
+
+    `baseline` holds the targets that it may have touched, `ours` the hosts that have
+    the same addresses here.
+    """
+    for step in steps:
+        target = step.target
+        if target.host not in ours:
+            text = (
+                f"the console died, and {target.host} has another address now; "
+                f"look whether {target} runs"
+            )
+            step.finish(OutcomeKind.UNKNOWN, now, "abandoned", text)
+        elif target in baseline:
+            step.resume(baseline[target])
+        else:
+            text = (
+                f"the console ended before it began with {target}; "
+                "nothing was done; ask again if you still want it"
+            )
+            step.finish(OutcomeKind.FAILED, now, "interrupted", text)
+
+
+def busy_outcome(target: Target, holder: str) -> Outcome:
+    """Return the outcome of a target that another operation has in its hands."""
+    text = f"{target} is in the hands of operation {holder}; wait for its end"
+    error = ErrorInfo(TargetBusy.code, text)
+    return Outcome(target, OutcomeKind.FAILED, error=error)

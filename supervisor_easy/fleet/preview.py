@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from supervisor_easy.fleet.steps import Command, Step
+from supervisor_easy.fleet.phases import Command
+from supervisor_easy.fleet.steps import Step
 from supervisor_easy.model import Action, Process, ProcessState, Target
 
 

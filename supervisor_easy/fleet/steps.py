@@ -7,17 +7,11 @@ from what was seen afterwards. The rules and their reasons are in docs/actions.m
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
 
-from supervisor_easy.errors import (
-    AlreadyStarted,
-    HostUnreachable,
-    NotRunning,
-    RpcError,
-    SpawnFailed,
-    UnknownProcess,
-)
+from supervisor_easy.errors import AlreadyStarted, HostUnreachable, NotRunning, RpcError
 from supervisor_easy.fleet.limits import start_limit, stop_limit
+from supervisor_easy.fleet.phases import Attempt, Command, Phase
+from supervisor_easy.fleet.proof import has_moved, is_final, is_replaced, may_be_done
 from supervisor_easy.model import (
     Action,
     ErrorInfo,
@@ -31,31 +25,8 @@ from supervisor_easy.model import (
 )
 from supervisor_easy.units import format_duration
 
-#: How often a command that was taken and showed no effect is sent again.
-MAX_SENDS = 3
-#: How long a taken command may show no effect before it is sent again.
-RESEND_AFTER = timedelta(seconds=2)
-
-_COMING_UP = (ProcessState.STARTING, ProcessState.RUNNING)
-
-
-class Command(StrEnum):
-    """What can be sent to a host for one process."""
-
-    START = "start"
-    STOP = "stop"
-    SIGNAL = "signal"
-    CLEAR_LOGS = "clear_logs"
-
-
-class Phase(StrEnum):
-    """Where a step stands."""
-
-    NEW = "new"  # nothing was sent
-    RESUMED = "resumed"  # taken over from a dead console; something may have been sent
-    STOPPING = "stopping"
-    STARTING = "starting"
-    DONE = "done"
+#: Actions whose effect cannot be seen in a process's state.
+_UNSEEN = (Action.SIGNAL, Action.CLEAR_LOGS)
 
 
 @dataclass(slots=True)
@@ -78,10 +49,11 @@ class Step:
     log_tail: str = ""
     is_taken_over: bool = False
     _baseline: Process | None = None
-    _deadline: float = field(default=float("inf"))
-    _sent_at: float | None = None
-    _sends: int = 0
+    _since: float = 0.0
+    _attempt: Attempt = field(default_factory=Attempt)
+    _has_stopped: bool = False
     _came_up: bool = False
+    _is_blind: bool = False
     _refusal: RpcError | None = None
 
     @property
@@ -92,17 +64,25 @@ class Step:
     @property
     def is_owed(self) -> bool:
         """We may have stopped it and it must come back: never give it up lightly."""
-        return (
-            not self.is_done
-            and self.action is Action.RESTART
-            and self.phase is not Phase.NEW
-        )
+        is_ours = self.action is Action.START and self._has_stopped
+        is_begun = self.phase not in (Phase.NEW, Phase.DONE)
+        return is_begun and (is_ours or self.action is Action.RESTART)
+
+    @property
+    def limit(self) -> timedelta:
+        """How long the phase may take by the host's own configuration."""
+        if self.phase is Phase.STOPPING:
+            return stop_limit(self.config, self.margin)
+        if self.phase is Phase.STARTING:
+            return start_limit(self.config, self.margin)
+        return self.margin
 
     @property
     def expected_at(self) -> float | None:
         """When the next change can come at the earliest; None if at any moment."""
-        if self.phase is Phase.STARTING and self._sent_at is not None and self.config:
-            return self._sent_at + self.config.startsecs
+        sent_at = self._attempt.sent_at
+        if self.phase is Phase.STARTING and sent_at is not None and self.config:
+            return sent_at + self.config.startsecs
         return None
 
     def resume(self, before: Sighting | None) -> None:
@@ -110,6 +90,12 @@ class Step:
         self.phase = Phase.RESUMED
         self.before = before
         self.is_taken_over = True
+        self._since = self.started_at
+        # A start of what did not run and was not down began with a stop.
+        self._has_stopped = before is not None and before.state in (
+            ProcessState.BACKOFF,
+            ProcessState.STOPPING,
+        )
 
     def advance(self, seen: Process | None, now: float) -> Command | None:
         """Look at the process and return what to send, or None to wait or if done."""
@@ -118,10 +104,25 @@ class Step:
             text = f"{self.target} does not exist on its host (any more)"
             self._refuse(now, "unknown_process", text)
             return None
-        if self.before is None:
-            self.before = Sighting.of(seen)
-        if self._baseline is None:
-            self._baseline = seen
+        if seen.state is ProcessState.UNKNOWN and seen.pid:
+            text = f"supervisord lost hold of {self.target}, pid {seen.pid}: end it"
+            self._refuse(now, "unknown_state", text)
+            return None
+        self.before = self.before or Sighting.of(seen)
+        self._baseline = self._baseline or seen
+        if self._is_blind:
+            self._is_blind = False
+            return self._see_again(seen, now)
+        return self._go_on(seen, now)
+
+    def _see_again(self, seen: Process, now: float) -> Command | None:
+        self._since, self._attempt.sends = now, 0
+        if self.phase is Phase.STARTING and seen.state is ProcessState.STOPPED:
+            # The start may have got lost, or the host booted meanwhile.
+            return self._go_start(now)
+        return self._go_on(seen, now)
+
+    def _go_on(self, seen: Process, now: float) -> Command | None:
         match self.phase:
             case Phase.NEW:
                 return self._begin(seen, now)
@@ -136,17 +137,19 @@ class Step:
 
     def answered(self, command: Command, error: RpcError | None, now: float) -> None:
         """Take the host's answer to a command that was sent."""
-        if self._sent_at is not None:
+        if self._attempt.sent_at is not None:
             # A busy host begins late; what it needs counts from its answer.
-            self._sent_at = now
+            self._attempt.sent_at = now
         self._refusal = error
-        if error is not None and _is_final(error):
-            self._fail(now, error)
+        if error is not None and is_final(error):
+            self._refuse(now, error.code, str(error))
         elif command in (Command.SIGNAL, Command.CLEAR_LOGS):
             if error is None:
                 self.finish(OutcomeKind.CHANGED, now)
+            elif may_be_done(error):
+                self._lose_track(error, now)
             else:
-                self._fail(now, error)
+                self._refuse(now, error.code, str(error))
         elif isinstance(error, NotRunning | AlreadyStarted):
             # Something else was quicker; the next look tells.
             self._refusal = None
@@ -156,24 +159,34 @@ class Step:
     def _take_back(self, command: Command) -> None:
         # The command never left, so a step that had done nothing has still done
         # nothing and its host owes nobody a start.
-        if command is Command.STOP and self._sends == 1 and not self.is_taken_over:
+        is_first = self._attempt.sends == 1 and not self.is_taken_over
+        if command is Command.STOP and is_first:
             self.phase = Phase.NEW
+            self._has_stopped = False
+
+    def lose_sight(self) -> None:
+        """Note that the host could not be asked."""
+        self._is_blind = True
+
+    def withdraw(self, now: float) -> None:
+        """End a step whose first command was decided and not sent."""
+        self.phase = Phase.NEW
+        self.cancel(now)
 
     def give_up(self, error: RpcError, now: float) -> None:
         """End the step because its host cannot be asked."""
         if self.phase is Phase.NEW:
-            self._fail(now, error)
+            self._refuse(now, error.code, str(error))
         else:
-            self.finish(
-                OutcomeKind.UNKNOWN,
-                now,
-                error.code,
-                f"{error}; whether {self.target} did {self.action} is not known",
-            )
+            self._lose_track(error, now)
+
+    def _lose_track(self, error: RpcError, now: float) -> None:
+        text = f"{error}; whether {self.target} did {self.action} is not known"
+        self.finish(OutcomeKind.UNKNOWN, now, error.code, text)
 
     def is_overdue(self, now: float) -> bool:
         """The phase has outlasted its deadline, whatever the host says."""
-        return now >= self._deadline
+        return now >= self._since + self.limit.total_seconds()
 
     def cancel(self, now: float) -> None:
         """End the step if nothing was sent yet; otherwise it goes on to its end."""
@@ -227,28 +240,38 @@ class Step:
         return self._go_stop(seen, now)
 
     def _take_over(self, seen: Process, now: float) -> Command | None:
-        is_untouched = self.before is not None and (
-            seen.pid != 0 and seen.pid == self.before.pid
-        )
         if self.action is Action.RESTART:
-            if seen.state is ProcessState.STOPPING:
-                return self._go_stop(seen, now)
-            if seen.state.is_down:
-                return self._go_start(now)
-            if not is_untouched:
-                return self._await_start(seen, now)
-        elif self._is_as_wished(seen):
+            return self._take_over_restart(seen, now)
+        if self.action is Action.START and self._has_stopped:
+            return self._begin_start(seen, now)
+        if self._is_as_wished(seen):
             self.finish(OutcomeKind.CHANGED, now)
-            return None
+        else:
+            self._leave(seen, now)
+        return None
+
+    def _take_over_restart(self, seen: Process, now: float) -> Command | None:
+        if seen.state is ProcessState.STOPPING:
+            return self._go_stop(seen, now)
+        if seen.state.is_down:
+            return self._go_start(now)
+        if self.before is None or seen.pid == 0 or seen.pid != self.before.pid:
+            return self._await_start(seen, now)
+        self._leave(seen, now)
+        return None
+
+    def _leave(self, seen: Process, now: float) -> None:
+        if self.action not in _UNSEEN and not self.is_overdue(now):
+            # What the dead console sent last may still be on its way.
+            return
         text = (
             f"the console ended before the {self.action} of {self.target}; "
             f"it is {seen.state.name}; ask again if you still want it"
         )
         self._refuse(now, "interrupted", text)
-        return None
 
     def _go_stop(self, seen: Process, now: float) -> Command | None:
-        self._enter(Phase.STOPPING, now, stop_limit(self.config, self.margin))
+        self._enter(Phase.STOPPING, now)
         if seen.state is ProcessState.STOPPING:
             return None
         return self._send(Command.STOP, now)
@@ -259,28 +282,42 @@ class Step:
                 self.finish(OutcomeKind.CHANGED, now)
                 return None
             return self._go_start(now)
-        if self.action is not Action.STOP and self._is_replaced(seen):
+        is_wanted_up = self.action is not Action.STOP
+        if is_wanted_up and is_replaced(seen, self.before, baseline=self._baseline):
             return self._await_start(seen, now)
-        if now >= self._deadline:
-            self._too_late(seen, now, stop_limit(self.config, self.margin))
+        if seen.state is ProcessState.STOPPING:
+            # An owed one is waited for: nobody else would start it at its end.
+            if self.is_overdue(now) and not self.is_owed:
+                self._too_late(seen, now)
             return None
-        if seen.state is not ProcessState.STOPPING and self._may_resend(now):
-            return self._send(Command.STOP, now)
+        if self.is_overdue(now):
+            self._too_late(seen, now)
+        elif self._attempt.may_repeat(now):
+            return self._stop_again(seen, now)
         return None
+
+    def _stop_again(self, seen: Process, now: float) -> Command | None:
+        if self.before is not None and seen.pid not in (0, self.before.pid):
+            text = f"{self.target} was started by someone else, pid {seen.pid}"
+            self._refuse(now, "started_by_other", text)
+            return None
+        return self._send(Command.STOP, now)
 
     def _go_start(self, now: float) -> Command:
         self._baseline = self.seen
-        self._enter(Phase.STARTING, now, start_limit(self.config, self.margin))
+        self._enter(Phase.STARTING, now)
         return self._send(Command.START, now)
 
     def _await_start(self, seen: Process, now: float) -> Command | None:
-        self._enter(Phase.STARTING, now, start_limit(self.config, self.margin))
+        self._enter(Phase.STARTING, now)
         return self._while_starting(seen, now)
 
     def _while_starting(self, seen: Process, now: float) -> Command | None:
         # Every way into this phase saw the process down, or saw another pid.
         if seen.state is ProcessState.RUNNING:
-            was_on_its_way = self.action is Action.START and self._sent_at is None
+            was_on_its_way = (
+                self.action is Action.START and self._attempt.sent_at is None
+            )
             kind = OutcomeKind.UNCHANGED if was_on_its_way else OutcomeKind.CHANGED
             self.finish(kind, now)
             return None
@@ -288,10 +325,10 @@ class Step:
             self._went_down(seen, now)
             return None
         self._came_up = self._came_up or seen.pid != 0
-        if now >= self._deadline:
-            self._too_late(seen, now, start_limit(self.config, self.margin))
+        if self.is_overdue(now):
+            self._too_late(seen, now)
             return None
-        if seen.state.is_down and self._may_resend(now):
+        if seen.state.is_down and self._attempt.may_repeat(now):
             return self._send(Command.START, now)
         return None
 
@@ -309,67 +346,35 @@ class Step:
         why = seen.spawn_error or f"it exited with status {seen.exit_status}"
         self._refuse(now, "spawn_failed", f"{self.target} did not stay up: {why}")
 
-    def _has_new_pid(self, seen: Process) -> bool:
-        if self.before is None or self.before.pid == 0 or seen.pid != self.before.pid:
-            return True
-        # The same pid can be given out twice; then both times must have moved on.
-        base = self._baseline
-        return (
-            base is not None
-            and seen.host_stop > base.host_stop
-            and seen.host_start >= seen.host_stop
-        )
-
     def _is_as_wished(self, seen: Process) -> bool:
         if self.action is Action.STOP:
             return seen.state.is_down
         return self.action is Action.START and seen.state is ProcessState.RUNNING
 
-    def _is_replaced(self, seen: Process) -> bool:
-        return seen.state in _COMING_UP and self._has_new_pid(seen)
-
     def _has_moved(self, seen: Process) -> bool:
-        """Tell this end from the one that stood there before our start."""
         base = self._baseline
-        if base is None or self._sent_at is None or self._came_up:
+        if base is None or self._attempt.sent_at is None or self._came_up:
             return True
-        return (
-            seen.state is not base.state
-            or seen.host_start != base.host_start
-            or seen.host_stop != base.host_stop
-            or seen.spawn_error != base.spawn_error
-        )
+        return has_moved(seen, since=base)
 
-    def _enter(self, phase: Phase, now: float, limit: timedelta) -> None:
+    def _enter(self, phase: Phase, now: float) -> None:
         self.phase = phase
-        self._deadline = now + limit.total_seconds()
-        self._sent_at = None
-        self._sends = 0
+        self._since = now
+        self._attempt = Attempt()
 
     def _send(self, command: Command, now: float) -> Command:
-        self._sent_at = now
-        self._sends += 1
+        self._attempt.note(now)
+        self._has_stopped = self._has_stopped or command is Command.STOP
         return command
 
-    def _may_resend(self, now: float) -> bool:
-        if self._sent_at is None:
-            return True
-        return (
-            self._sends < MAX_SENDS
-            and now - self._sent_at >= RESEND_AFTER.total_seconds()
-        )
-
-    def _too_late(self, seen: Process, now: float, limit: timedelta) -> None:
-        after = f" after {format_duration(limit)}"
+    def _too_late(self, seen: Process, now: float) -> None:
+        after = f" after {format_duration(self.limit)}"
         why = f" ({self._refusal})" if self._refusal else ""
         text = f"{self.target} is still {seen.state.name}{after}, pid {seen.pid}{why}"
         self._refuse(now, "deadline", text)
 
     def _refuse(self, now: float, code: str, message: str) -> None:
         self.finish(OutcomeKind.FAILED, now, code, message)
-
-    def _fail(self, now: float, error: RpcError) -> None:
-        self.finish(OutcomeKind.FAILED, now, error.code, str(error))
 
     def finish(
         self, kind: OutcomeKind, now: float, code: str = "", message: str = ""
@@ -387,10 +392,3 @@ class Step:
             duration=timedelta(seconds=max(0.0, now - self.started_at)),
             log_tail=self.log_tail,
         )
-
-
-def _is_final(error: RpcError) -> bool:
-    # Faults 20 and 21 come before anything is spawned; 50 (SPAWN_ERROR) is not the
-    # last word, since supervisord goes on trying in BACKOFF.
-    is_missing = isinstance(error, SpawnFailed) and error.fault_code in (20, 21)
-    return is_missing or isinstance(error, UnknownProcess)

@@ -7,20 +7,17 @@ by simply doing it once more.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from supervisor_easy.errors import (
-    Fault,
-    HostUnreachable,
-    RpcError,
-    ShuttingDown,
-    StoreError,
-)
+from supervisor_easy.errors import Fault, RpcError, ShuttingDown, StoreError
 from supervisor_easy.fleet.hostwork import WorkContext
-from supervisor_easy.fleet.steps import Phase, Step
-from supervisor_easy.model import OutcomeKind, Process, ProcessState, Sighting
+from supervisor_easy.fleet.limits import UNKNOWN_STOP_TIME
+from supervisor_easy.fleet.phases import Phase
+from supervisor_easy.fleet.proof import may_be_done
+from supervisor_easy.fleet.steps import Step
+from supervisor_easy.model import OutcomeKind, Process, ProcessState, Sighting, Target
 from supervisor_easy.rpc.supervisor import ConfigDiff, Supervisor
 from supervisor_easy.units import format_duration
 
@@ -74,13 +71,16 @@ class UpdateWork:
         self._context = context
         self._steps = steps
         self._diff: ConfigDiff | None = None
+        self._looking = asyncio.Lock()
+        self._seen: Mapping[Target, Process] = {}
+        self._seen_at = float("-inf")
 
     async def begin(self) -> None:
-        """Ask what differs; a host that cannot say fails all its groups."""
+        """Ask what differs, for all groups at once."""
         try:
             self._diff = await self._context.supervisor.reload_config()
         except RpcError as error:
-            _fail_all(self._context, self._steps, error)
+            logger.debug("no diff host=%s: %s", self._context.supervisor.host, error)
 
     async def run(self) -> None:
         """Update all groups at once, each by its own steps."""
@@ -91,23 +91,21 @@ class UpdateWork:
     async def _update(self, step: Step) -> None:
         context = self._context
         now = context.clock.monotonic
-        give_up_at = now() + context.settings.rescue_window.total_seconds()
         while not step.is_done:
             try:
                 if context.is_cancelled() and step.phase is Phase.NEW:
                     step.cancel(now())
                 else:
                     await self._apply(step)
-            except (HostUnreachable, ShuttingDown) as error:
+            except (RpcError, StoreError) as error:
                 # Once begun, the group may be stopped or removed: it must come back.
-                if step.phase is Phase.NEW or now() >= give_up_at:
-                    step.give_up(error, now())
+                is_begun = step.phase is not Phase.NEW
+                if not is_begun or _is_final(error) or now() >= context.rescue_until:
+                    _end_with(step, error, now())
                 else:
                     context.explain(f"waiting for {step.target.host}: {error}")
                     await context.clock.sleep(_TRY_AGAIN)
                     self._diff = None
-            except (RpcError, StoreError) as error:
-                step.finish(OutcomeKind.FAILED, now(), error.code, str(error))
         assert step.outcome is not None
         context.explain("")
         context.report([step.outcome])
@@ -122,6 +120,11 @@ class UpdateWork:
             if step.phase is Phase.NEW:
                 await self._context.intend({step.target: _BEGUN})
                 step.phase = Phase.STOPPING
+            if not await self._context.confirm():
+                text = f"another console took {step.target} over; it goes on there"
+                now = self._context.clock.monotonic()
+                step.finish(OutcomeKind.UNKNOWN, now, "taken_over", text)
+                return
             if group not in diff.added:
                 await self._take_down(step, group)
             if group not in diff.removed:
@@ -146,96 +149,129 @@ class UpdateWork:
         give_up_at = self._context.clock.monotonic() + limit.total_seconds()
         await self._context.supervisor.stop_group(group)
         while await self._is_up(group):
-            if self._context.clock.monotonic() >= give_up_at:
-                raise Fault(
-                    f"{step.target} still runs after {format_duration(limit)}; it was "
-                    "told to stop; update again when it has ended",
-                    host=step.target.host,
-                    fault_code=91,
-                    fault_text="STILL_RUNNING",
-                )
+            now = self._context.clock.monotonic()
+            if now >= self._context.rescue_until:
+                raise _still_running(step.target)
+            if now >= give_up_at:
+                self._context.explain(f"{step.target} has not stopped yet")
             await self._context.clock.sleep(_LOOK_AGAIN)
         await self._context.supervisor.remove_group(group)
 
     async def _is_up(self, group: str) -> bool:
-        seen = await self._context.look()
+        seen = await self._shared_look()
         return any(
             process.group == group and not process.state.is_down
             for process in seen.values()
         )
 
+    async def _shared_look(self) -> Mapping[Target, Process]:
+        """Look at the host, once for all groups that ask in the same moment."""
+        async with self._looking:
+            age = self._context.clock.monotonic() - self._seen_at
+            if age >= _LOOK_AGAIN.total_seconds():
+                self._seen = await self._context.look()
+                self._seen_at = self._context.clock.monotonic()
+            return self._seen
+
     async def _stop_time(self, group: str) -> timedelta:
-        configs = await self._context.configs()
-        longest = max(
-            (c.stopwaitsecs for c in configs.values() if c.group == group), default=60
-        )
-        return timedelta(seconds=longest) + self._context.settings.action_margin
+        configs = await self._context.configs() or {}
+        times = [c.stopwaitsecs for c in configs.values() if c.group == group]
+        longest = timedelta(seconds=max(times)) if times else UNKNOWN_STOP_TIME
+        return longest + self._context.settings.action_margin
 
 
 class RestartWork:
     """Supervisord's own restart on one host.
 
-    Its pid stays the same, so the proof is that it refused to answer for a while,
-    or that every process that ran has another pid.
+    Its pid stays the same, so the proof is that it said that it shuts down, or that
+    every process that ran has another pid.
     """
 
     def __init__(self, context: WorkContext, steps: Sequence[Step]) -> None:
         self._context = context
         self._steps = steps
         self._before: dict[str, int] = {}
+        self._is_proven = False
 
     async def begin(self) -> None:
         """Note what runs, write the intention down, and ask for the restart."""
+        context = self._context
+        if any(step.is_taken_over for step in self._steps):
+            return
+        if context.is_cancelled():
+            for step in self._steps:
+                step.cancel(context.clock.monotonic())
+            context.report([step.outcome for step in self._steps if step.outcome])
+            return
         try:
-            seen = await self._context.look()
+            seen = await context.look()
             self._before = {p.namespec: p.pid for p in seen.values() if p.pid}
-            if not any(step.is_taken_over for step in self._steps):
-                await self._context.intend({s.target: _BEGUN for s in self._steps})
-                await self._context.supervisor.restart()
+            await context.intend({s.target: _BEGUN for s in self._steps})
+            await context.supervisor.restart()
         except (RpcError, StoreError) as error:
-            _fail_all(self._context, self._steps, error)
+            if not (isinstance(error, RpcError) and may_be_done(error)):
+                self._finish(OutcomeKind.FAILED, error.code, str(error))
 
     async def run(self) -> None:
         """Wait until it is back, or too late."""
         context = self._context
-        configs = await context.configs() if self._before else {}
-        longest = max((c.stopwaitsecs for c in configs.values()), default=60)
-        limit = timedelta(seconds=longest) + _BOOT_TIME
+        limit = await self._limit()
         give_up_at = context.clock.monotonic() + limit.total_seconds()
-        was_away = any(step.is_taken_over for step in self._steps)
         while any(not step.is_done for step in self._steps):
             await context.clock.sleep(_LOOK_AGAIN)
-            now = context.clock.monotonic()
             try:
                 seen = await context.look()
             except RpcError as error:
-                was_away = True
+                self._is_proven = self._is_proven or isinstance(error, ShuttingDown)
                 context.explain(f"waiting for supervisord: {error}")
             else:
-                pids = {p.namespec: p.pid for p in seen.values()}
-                if was_away or self._are_all_new(pids):
-                    self._finish(OutcomeKind.CHANGED, "", "")
+                if self._is_proven or self._are_all_new(seen.values()):
+                    self._finish(OutcomeKind.CHANGED)
                     return
-            if now >= give_up_at:
-                text = f"supervisord is not back after {format_duration(limit)}"
+            if context.clock.monotonic() >= give_up_at:
+                text = f"no restart was seen in {format_duration(limit)}"
                 self._finish(OutcomeKind.UNKNOWN, "deadline", text)
 
-    def _are_all_new(self, pids: dict[str, int]) -> bool:
+    async def _limit(self) -> timedelta:
+        if any(step.is_taken_over for step in self._steps):
+            # Whether it was sent is not known, and nothing can prove it now.
+            return self._context.settings.action_margin
+        configs = await self._context.configs() or {}
+        longest = max((c.stopwaitsecs for c in configs.values()), default=60)
+        return timedelta(seconds=longest) + _BOOT_TIME
+
+    def _are_all_new(self, seen: Iterable[Process]) -> bool:
+        pids = {process.namespec: process.pid for process in seen}
         return bool(self._before) and all(
             pids.get(name) != pid for name, pid in self._before.items()
         )
 
-    def _finish(self, kind: OutcomeKind, code: str, message: str) -> None:
+    def _finish(self, kind: OutcomeKind, code: str = "", message: str = "") -> None:
         for step in self._steps:
             step.finish(kind, self._context.clock.monotonic(), code, message)
         self._context.explain("")
         self._context.report([s.outcome for s in self._steps if s.outcome])
 
 
-def _fail_all(
-    context: WorkContext, steps: Sequence[Step], error: RpcError | StoreError
-) -> None:
-    now = context.clock.monotonic()
-    for step in steps:
+def _is_final(error: RpcError | StoreError) -> bool:
+    """Say whether trying again cannot help: supervisord itself refused."""
+    return isinstance(error, Fault) and not isinstance(error, ShuttingDown)
+
+
+def _end_with(step: Step, error: RpcError | StoreError, now: float) -> None:
+    if isinstance(error, RpcError):
+        if _is_final(error):
+            step.finish(OutcomeKind.FAILED, now, error.code, str(error))
+        else:
+            step.give_up(error, now)
+    else:
         step.finish(OutcomeKind.FAILED, now, error.code, str(error))
-    context.report([step.outcome for step in steps if step.outcome])
+
+
+def _still_running(target: Target) -> Fault:
+    return Fault(
+        f"{target} was told to stop and still runs; update again when it has ended",
+        host=target.host,
+        fault_code=91,
+        fault_text="STILL_RUNNING",
+    )

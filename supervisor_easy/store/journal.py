@@ -150,6 +150,20 @@ class Journal:
                     steps.end_operation(connection, operation_id, status, now=now)
         return frozenset(wanted - heads.keys())
 
+    def held_by(self, owner: Owner) -> _Operations:
+        """Return the running operations of an owner, oldest first."""
+        with self._store.read() as connection:
+            is_theirs = and_(_IS_RUNNING, operation.c.owner_id == owner.id)
+            return steps.load(connection, is_theirs, with_logs=True)[::-1]
+
+    def is_held_by(self, operation_id: str, *, owner: Owner) -> bool:
+        """Say whether an operation is an owner's, and has not ended."""
+        with self._store.read() as connection:
+            query = select(operation.c.owner_id).where(
+                operation.c.id == operation_id, _IS_RUNNING
+            )
+            return connection.execute(query).scalar() == owner.id
+
     def begun(self, operation_id: str) -> dict[Target, Sighting]:
         """Return the targets that may have been touched, with their baselines."""
         with self._store.read() as connection:

@@ -1,6 +1,6 @@
 """A console that begins an action and waits, so that a test can kill it.
 
-`python -m tests.fleet.crashing INVENTORY DATABASE_URL ACTION TARGET…`
+`python -m tests.fleet.crashing INVENTORY DATABASE_URL ACTION LEASE_SECONDS TARGET…`
 """
 
 import sys
@@ -13,9 +13,13 @@ from tests.fleet.conftest import Console
 
 
 def main() -> None:
-    inventory, database_url, action, *targets = sys.argv[1:]
+    inventory, database_url, action, lease, *targets = sys.argv[1:]
     settings = Settings.model_validate(
-        {"inventory": Path(inventory), "database_url": database_url}
+        {
+            "inventory": Path(inventory),
+            "database_url": database_url,
+            "lease_ttl": f"{lease}s",
+        }
     )
     console = Console(settings)
     operation = console.begin(

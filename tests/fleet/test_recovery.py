@@ -1,5 +1,6 @@
 """A console is killed in the middle; the next one finishes what was begun."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,11 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from supervisor_easy.model import Action, OperationStatus, OutcomeKind, Target
+from supervisor_easy.fleet.scope import scope_of
+from supervisor_easy.model import (
+    Action,
+    Operation,
+    OperationStatus,
+    OutcomeKind,
+    Target,
+)
 from supervisor_easy.settings import Settings
 from tests.daemons import Program, Supervisord, shell
 from tests.eventually import eventually
-from tests.fleet.conftest import Open
+from tests.fleet.conftest import ANA, Open
 
 pytestmark = pytest.mark.daemon
 
@@ -24,12 +32,16 @@ SLOW_STOP = Program(
     numprocs=3,
 )
 TARGETS = [Target("a", "slow", f"slow_0{number}") for number in range(3)]
+#: The consoles of `a_console_acting`, newest last.
+acting_consoles: list[subprocess.Popen[str]] = []
 MakeDaemon = Callable[..., Supervisord]
 WriteSettings = Callable[..., Settings]
 
 
 @contextmanager
-def a_console_acting(settings: Settings, action: Action) -> Iterator[str]:
+def a_console_acting(
+    settings: Settings, action: Action, *more: Target
+) -> Iterator[str]:
     """Run another console that acts on all targets; it is killed at the end."""
     process = subprocess.Popen(
         [
@@ -39,12 +51,14 @@ def a_console_acting(settings: Settings, action: Action) -> Iterator[str]:
             str(settings.inventory),
             settings.database_url.get_secret_value(),
             action.value,
-            *map(str, TARGETS),
+            str(settings.lease_ttl.total_seconds()),
+            *map(str, (*TARGETS, *more)),
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
+    acting_consoles.append(process)
     try:
         yield process.stdout.readline().strip()
     finally:
@@ -164,3 +178,70 @@ def test_a_console_of_another_inventory_leaves_an_orphan_alone(
         lambda: journal.get(operation_id).status is OperationStatus.INTERRUPTED,
         within=10,
     )
+
+
+def test_one_changed_address_blocks_the_rescue_of_no_other_host(
+    make_daemon: MakeDaemon, write_settings: WriteSettings, open_console: Open
+) -> None:
+    daemon, other = make_daemon([SLOW_STOP], name="a"), make_daemon(name="b")
+    elsewhere = make_daemon(name="b")
+    with a_console_acting(
+        write_settings(daemon, other), Action.RESTART, Target("b", "web", "web")
+    ) as operation_id:
+        eventually(lambda: states(daemon) == ["STOPPING"] * 3, within=20)
+
+    console = open_console(daemon, elsewhere)
+
+    eventually(lambda: states(daemon) == ["RUNNING"] * 3, within=20)
+    journal = console.services.journal
+    eventually(
+        lambda: journal.get(operation_id).status is OperationStatus.INTERRUPTED,
+        within=10,
+    )
+
+
+def test_what_is_ours_by_the_journal_and_not_alive_is_ended(
+    make_daemon: MakeDaemon, open_console: Open
+) -> None:
+    daemon = make_daemon(name="a")
+    pid = daemon.info("web")["pid"]
+    console = open_console(daemon)
+    services = console.services
+    ghost = Operation(
+        id="ghost",
+        action=Action.RESTART,
+        targets=(Target("a", "web", "web"),),
+        actor=ANA,
+        requested_at=services.clock.now(),
+        scope=scope_of([Target("a", "web", "web")], services.state.snapshot()),
+    )
+    services.journal.open(ghost, owner=services.owner)
+
+    [adopted] = console.engine.call(services.actions.recover)
+    ended = console.wait(adopted.id)
+
+    assert [outcome.kind for outcome in ended.outcomes] == [OutcomeKind.FAILED]
+    assert daemon.info("web")["pid"] == pid
+
+
+def test_a_suspended_console_does_not_undo_what_came_after(
+    make_daemon: MakeDaemon, write_settings: WriteSettings, open_console: Open
+) -> None:
+    daemon = make_daemon([SLOW_STOP], name="a")
+    settings = write_settings(daemon, lease_ttl="1s")
+    with a_console_acting(settings, Action.RESTART) as operation_id:
+        eventually(lambda: states(daemon) == ["STOPPING"] * 3, within=20)
+        suspended = acting_consoles[-1]
+        suspended.send_signal(signal.SIGSTOP)
+        console = open_console(daemon, lease_ttl="1s")
+        journal = console.services.journal
+        eventually(
+            lambda: journal.get(operation_id).status is OperationStatus.INTERRUPTED,
+            within=30,
+        )
+        console.act(Action.STOP, *TARGETS)
+
+        suspended.send_signal(signal.SIGCONT)
+        suspended.wait(30)
+
+    assert states(daemon) == ["STOPPED"] * 3

@@ -39,11 +39,15 @@ class Bench:
     outcomes: list[Outcome] = field(default_factory=list)
     is_disk_full: bool = False
     is_cancelled: bool = False
+    is_ours: bool = True
 
     async def intend(self, baselines: Mapping[Target, Sighting]) -> None:
         if self.is_disk_full:
             raise StoreError("the disk is full")
         self.intended.append(baselines)
+
+    async def confirm(self) -> bool:
+        return self.is_ours
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes.extend(outcomes)
@@ -60,6 +64,9 @@ class Bench:
             report=self.report,
             is_cancelled=lambda: self.is_cancelled,
             explain=lambda _: None,
+            confirm=self.confirm,
+            rescue_until=self.clock.monotonic() + 24 * 3600,
+            slots=asyncio.Semaphore(4),
         )
         now = self.clock.monotonic()
         targets = [Target("scan01", name, name) for name in names]
@@ -186,3 +193,71 @@ def test_a_supervisord_that_tells_no_config_is_served_by_defaults(
     run(bench.act(Action.RESTART, "web"))
 
     assert bench.outcomes[0].kind is OutcomeKind.CHANGED
+
+
+def test_a_console_that_lost_the_operation_sends_nothing_more(
+    bench: Bench, run: Run
+) -> None:
+    async def scenario() -> None:
+        work = bench.work(Action.RESTART, "slow")
+        await work.begin()
+        bench.is_ours = False
+        await work.run()
+
+    run(scenario())
+
+    assert bench.asked("startProcess") == 0
+    assert bench.outcomes[0].kind is OutcomeKind.UNKNOWN
+
+
+def test_a_cancel_while_the_host_is_asked_is_heeded(bench: Bench, run: Run) -> None:
+    async def scenario() -> None:
+        work = bench.work(Action.RESTART, "web")
+        bench.fake.latency = timedelta(seconds=2)
+        beginning = asyncio.ensure_future(work.begin())
+        await bench.clock.sleep(timedelta(seconds=1))
+        bench.is_cancelled = True
+        await beginning
+
+    run(scenario())
+
+    assert bench.outcomes[0].kind is OutcomeKind.SKIPPED
+    assert bench.asked("stopProcess") == 0
+
+
+def test_a_lost_start_is_sent_again_when_the_host_is_back(
+    bench: Bench, run: Run
+) -> None:
+    async def scenario() -> None:
+        work = bench.work(Action.RESTART, "slow")
+        await work.begin()
+        running = asyncio.ensure_future(work.run())
+        await bench.clock.sleep(timedelta(seconds=3.9))
+        bench.fake.trouble = Trouble.HANG
+        await bench.clock.sleep(timedelta(minutes=10))
+        bench.fake.trouble = Trouble.NONE
+        await running
+
+    run(scenario())
+
+    assert bench.outcomes[0].kind is OutcomeKind.CHANGED
+    assert bench.fake.process("slow:slow").state is ProcessState.RUNNING
+
+
+def test_a_host_that_is_away_is_asked_no_more_often_than_the_watcher_does(
+    bench: Bench, run: Run
+) -> None:
+    async def scenario() -> int:
+        work = bench.work(Action.RESTART, "slow")
+        await work.begin()
+        bench.fake.trouble = Trouble.REFUSED
+        running = asyncio.ensure_future(work.run())
+        await bench.clock.sleep(timedelta(minutes=1))
+        asked = len(bench.fake.calls)
+        await bench.clock.sleep(timedelta(hours=1))
+        asked = len(bench.fake.calls) - asked
+        bench.fake.trouble = Trouble.NONE
+        await running
+        return asked
+
+    assert asyncio.run(scenario()) <= 3600 / 5 + 1

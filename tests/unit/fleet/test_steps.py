@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from supervisor_easy.errors import Fault, HostUnreachable, NotRunning, SpawnFailed
-from supervisor_easy.fleet.steps import Command, Phase, Step
+from supervisor_easy.fleet.phases import Command, Phase
+from supervisor_easy.fleet.steps import Step
 from supervisor_easy.model import (
     Action,
     OutcomeKind,
@@ -326,7 +327,7 @@ def test_an_action_given_up_in_the_middle_is_unknown_not_good() -> None:
         pytest.param(STOPPING, None, Phase.STOPPING, id="still stopping"),
         pytest.param(STARTING, None, Phase.STARTING, id="somebody started it"),
         pytest.param(NEXT, None, Phase.DONE, id="restarted already"),
-        pytest.param(RUNNING, None, Phase.DONE, id="never stopped"),
+        pytest.param(RUNNING, None, Phase.RESUMED, id="not stopped yet"),
     ],
 )
 def test_a_restart_is_taken_over_by_what_is_seen(
@@ -339,11 +340,102 @@ def test_a_restart_is_taken_over_by_what_is_seen(
     assert step.phase is phase
 
 
+def test_a_stop_of_the_dead_console_may_still_be_on_its_way() -> None:
+    step = a_step(Action.RESTART)
+    step.resume(Sighting(12, ProcessState.RUNNING))
+
+    sent = walk(step, RUNNING, RUNNING, STOPPING, STOPPED, NEXT)
+
+    assert sent == [None, None, None, Command.START, None]
+    assert kind(step) is OutcomeKind.CHANGED
+
+
+def test_a_restart_that_never_began_is_reported_not_done() -> None:
+    step = a_step(Action.RESTART)
+    step.resume(Sighting(12, ProcessState.RUNNING))
+
+    assert set(walk(step, *[RUNNING] * 12)) == {None}
+    assert code(step) == "interrupted"
+
+
+def test_a_lost_start_is_sent_again_when_the_host_is_back() -> None:
+    step = a_step(Action.RESTART)
+    walk(step, RUNNING, STOPPED)
+    step.lose_sight()
+
+    assert step.advance(STOPPED, 3600.0) is Command.START
+    step.advance(NEXT, 3601.0)
+
+    assert kind(step) is OutcomeKind.CHANGED
+
+
+def test_time_without_sight_does_not_count() -> None:
+    step = a_step(Action.RESTART)
+    walk(step, RUNNING, STOPPED, STARTING)
+    step.lose_sight()
+
+    step.advance(STARTING, 3600.0)
+
+    assert not step.is_done
+
+
+def test_a_restart_waits_for_a_stop_beyond_its_deadline() -> None:
+    step = a_step(Action.RESTART, stopwaitsecs=1)
+
+    walk(step, RUNNING, *[STOPPING] * 100, every=1.0)
+
+    assert step.is_owed
+    assert step.advance(STOPPED, 101.0) is Command.START
+
+
+def test_a_start_that_had_to_stop_first_is_owed() -> None:
+    step = a_step(Action.START)
+
+    walk(step, replace(STOPPED, state=ProcessState.BACKOFF))
+
+    assert step.is_owed
+
+
+def test_a_start_that_had_to_stop_first_is_taken_over() -> None:
+    step = a_step(Action.START)
+    step.resume(Sighting(0, ProcessState.BACKOFF))
+
+    assert walk(step, STOPPED, NEXT) == [Command.START, None]
+    assert kind(step) is OutcomeKind.CHANGED
+
+
+def test_a_stop_is_not_sent_to_what_somebody_else_started() -> None:
+    step = a_step(Action.STOP)
+
+    sent = walk(step, RUNNING, *[NEXT] * 10)
+
+    assert sent.count(Command.STOP) == 1
+    assert code(step) == "started_by_other"
+
+
+@pytest.mark.parametrize("action", [Action.STOP, Action.START, Action.RESTART])
+def test_what_supervisord_lost_hold_of_is_named(action: Action) -> None:
+    step = a_step(action)
+
+    walk(step, replace(RUNNING, state=ProcessState.UNKNOWN))
+
+    assert code(step) == "unknown_state"
+
+
+def test_a_signal_whose_answer_got_lost_is_unknown() -> None:
+    step = a_step(Action.SIGNAL)
+    walk(step, RUNNING)
+
+    step.answered(Command.SIGNAL, unreachable(maybe_executed=True), 0.1)
+
+    assert kind(step) is OutcomeKind.UNKNOWN
+
+
 def test_taking_over_sends_no_new_stop() -> None:
     step = a_step(Action.STOP)
     step.resume(Sighting(12, ProcessState.RUNNING))
 
-    assert walk(step, RUNNING) == [None]
+    assert set(walk(step, *[RUNNING] * 12)) == {None}
     assert code(step) == "interrupted"
 
 
