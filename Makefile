@@ -43,7 +43,7 @@ check: $(VENV)/.installed-dev ## format, lint, types, layers and the fast tests,
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -m "$(FAST)" $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)" $(ARGS)
 
 bench: $(VENV)/.installed-dev ## run the benchmarks (bench/README.md)
 	@$(BIN)/python -m bench $(ARGS)
