@@ -74,12 +74,11 @@ class Engine:
             services.store.upgrade()
         else:
             services.store.check()
-        services.owners.register(services.owner)
+        self.call(services.writer.renew)
         self._spawn(services.writer.run, "journal")
-        adopted = self.call(services.actions.recover)
         self._spawn(self._stay_alive, "lease")
         self._has_journal = True
-        return adopted
+        return self.call(services.actions.recover)
 
     def watch(self) -> None:
         """Keep the whole fleet's state fresh and record what happens."""
@@ -219,7 +218,7 @@ class Engine:
         while True:
             await services.clock.sleep(services.settings.lease_ttl / 3)
             try:
-                await services.store.run(services.owners.register, services.owner)
+                await services.writer.renew()
                 await services.actions.recover()
             except FleetError as error:
                 logger.warning("cannot renew the lease or look for orphans: %s", error)

@@ -111,8 +111,9 @@ class HostUnreachable(RpcError):
     """The host did not answer in time, refused, or cannot be found.
 
     `reason` is one of `name_resolution`, `refused`, `timeout`, `tls`, `no_socket`,
-    `closed`, `network`; `maybe_executed` is true where the request had been sent,
-    so that a state-changing call may have been carried out.
+    `closed`, `network`, `unusable` (what the inventory says cannot be sent);
+    `maybe_executed` is true where the request had been sent, so that a state-changing
+    call may have been carried out.
     """
 
     code = "unreachable"

@@ -200,7 +200,8 @@ class Observation:
     `latency` is the whole exchange; `clock_skew` is the host's clock minus ours at
     the middle of the exchange (± latency / 2 ± 1 s, since hosts tell whole seconds),
     None where no process told a time. `supervisord_pid` survives supervisord's own
-    restart, so it proves nothing about one.
+    restart, so it proves nothing about one. `asked_monotonic` is when it was asked, in
+    seconds of this program's monotonic clock: what puts answers into their order.
     """
 
     host: str
@@ -211,6 +212,7 @@ class Observation:
     identification: str
     supervisord_pid: int
     clock_skew: timedelta | None
+    asked_monotonic: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

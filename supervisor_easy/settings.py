@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 
 from supervisor_easy.errors import ConfigError
@@ -29,6 +30,8 @@ from supervisor_easy.units import parse_duration, parse_size
 PREFIX = "FLEET_"
 #: Names that start with FLEET_ and are not settings of the program.
 _NOT_SETTINGS = frozenset({"FLEET_CONFIG"})
+#: Characters of the shortest key that may sign cookies.
+_SHORTEST_KEY = 16
 
 
 def _duration(value: object) -> object:
@@ -89,6 +92,11 @@ class Settings(BaseModel):
         _seconds(30),
         description="How long the CLI waits for an answer of that console.",
     )
+    server_silence: Duration = Field(
+        _seconds(60),
+        description="How long the CLI reads a stream of that console without a sign "
+        "of life, which it gives every 15 seconds.",
+    )
 
     # -- the console
     bind: str = Field(
@@ -100,8 +108,8 @@ class Settings(BaseModel):
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="Key that signs cookies. Default: made once, kept with mode 0600 "
-        "beside the SQLite database or in the state folder.",
+        description="Key that signs cookies, 16 characters or more. Default: made "
+        "once, kept with mode 0600 beside the SQLite database or in the state folder.",
     )
     trusted_proxies: int = Field(
         0,
@@ -157,7 +165,9 @@ class Settings(BaseModel):
         _seconds(60), description="Longest pause between tries of an unreachable host."
     )
     poll_concurrency: Count = Field(
-        512, description="Hosts asked at the same moment, healthy ones."
+        512,
+        description="Hosts that begin to be asked at the same moment; one that takes "
+        "longer than half a second lets the next begin.",
     )
     poll_suspect_concurrency: Count = Field(
         128, description="Hosts asked at the same moment that failed last time."
@@ -211,8 +221,9 @@ class Settings(BaseModel):
     )
     lease_ttl: Duration = Field(
         _seconds(20),
-        description="After how long without a sign of life a console counts as dead "
-        "and its unfinished actions are taken over.",
+        description="After how long without a sign of life a console of another "
+        "machine, or one that is suspended, counts as dead and its unfinished actions "
+        "are taken over; of this machine, as soon as its process has ended.",
     )
 
     # -- logs
@@ -292,8 +303,10 @@ class Settings(BaseModel):
     store_timeout: Duration = Field(
         _seconds(10),
         description="How long a call waits for a connection to the database or for "
-        "another writer before it fails (twice that for one statement); also how long "
-        "closing waits for the last write.",
+        "another writer before it fails; also how long closing waits for the last "
+        "write. One statement on PostgreSQL may take twice that, or two and a half "
+        "times where the server does not answer at all, and a write of the engine "
+        "three times, with its wait for those before it.",
     )
     store_queue: Count = Field(
         1000, description="Writes waiting for the database; more are refused."
@@ -301,6 +314,13 @@ class Settings(BaseModel):
     password_hashes: Count = Field(
         4, description="Passwords checked at the same moment; each takes 19 MiB."
     )
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value().strip()) < _SHORTEST_KEY:
+            raise ValueError(f"write {_SHORTEST_KEY} characters or more, at random")
+        return key
 
 
 def load_settings(

@@ -27,9 +27,11 @@ def parse_duration(text: str) -> timedelta:
             f"{text!r} is not a duration; write a number with a unit, "
             "such as 500ms, 3s, 2m, 1h30m or 7d"
         )
-    return timedelta(
-        seconds=sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
-    )
+    seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text[:50]!r} is too long a time") from None
 
 
 def format_duration(span: timedelta) -> str:

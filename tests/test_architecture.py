@@ -19,6 +19,7 @@ MAY_USE_THE_CLOCK = {"supervisor_easy/clock.py", "supervisor_easy/demo/worker.py
 MAY_CATCH_ANYTHING = {
     "supervisor_easy/cli/root.py run",  # the program's entry
     "supervisor_easy/store/writer.py _settle",  # it goes to the caller's future
+    "supervisor_easy/fleet/watcher.py look",  # it is shown at the host, asked again
 }
 
 #: Files above the limit, and how far: one page that is read as a whole.

@@ -72,14 +72,17 @@ class EventRecorder:
                 await self._write()
         finally:
             unsubscribe()
+            # What waits; and then the loss that was counted while that was written.
             await self._write()
+            if self._dropped:
+                await self._write()
 
     def add(self, event: Event) -> None:
         """Take an event from elsewhere; dropped and counted if the buffer is full."""
         if len(self._waiting) >= self._settings.event_buffer:
             self._dropped += 1
-            return
-        self._waiting.append(event)
+        else:
+            self._waiting.append(event)
         self._wake.set()
 
     def _heard(self, change: HostChange) -> None:
@@ -96,28 +99,30 @@ class EventRecorder:
         await self._clock.sleep(GATHER)
 
     async def _write(self) -> None:
-        batch = list(self._waiting)
-        if self._dropped:
-            batch.append(self._loss())
+        count, dropped = len(self._waiting), self._dropped
+        batch = [*self._waiting, *self._loss(dropped)]
         if not batch:
             return
+        writing = asyncio.ensure_future(self._store.run(self._events.append, batch))
+        was_cancelled = await _ended(writing)
         try:
-            await self._store.run(self._events.append, batch)
+            writing.result()
         except StoreError as error:
             # They stay in the buffer, whose bound holds.
             logger.warning("cannot write events waiting=%d: %s", len(batch), error)
             self._wake.set()
-            return
-        self._dropped = 0
-        for _ in range(min(len(batch), len(self._waiting))):
-            self._waiting.popleft()
+        else:
+            # Others came, and were dropped, while it was written.
+            self._dropped -= dropped
+            for _ in range(count):
+                self._waiting.popleft()
+        if was_cancelled:
+            raise asyncio.CancelledError
 
-    def _loss(self) -> Event:
-        return Event(
-            self._clock.now(),
-            EventKind.NOTICE,
-            f"{self._dropped} events were not kept: the database was too slow",
-        )
+    def _loss(self, dropped: int) -> Iterator[Event]:
+        if dropped:
+            message = f"{dropped} events were not kept: the database was too slow"
+            yield Event(self._clock.now(), EventKind.NOTICE, message)
 
     async def _prune(self) -> None:
         try:
@@ -187,3 +192,18 @@ def describe(before: Process | None, after: Process | None) -> str:
     if after.state.is_problem and after.spawn_error:
         text += f": {after.spawn_error}"
     return text
+
+
+async def _ended(work: "asyncio.Future[int]") -> bool:
+    """Wait until `work` has ended, whoever cancels; return whether somebody did.
+
+    A write that was sent is kept or not, whoever still waits: who did not hear which
+    would write the same again. The store's own deadline bounds the wait.
+    """
+    was_cancelled = False
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            was_cancelled = True
+    return was_cancelled

@@ -84,6 +84,11 @@ class FleetState:
         self._version = 0
         self._listeners: list[Listener] = []
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that this state is dated by."""
+        return self._clock
+
     def snapshot(self) -> Snapshot:
         """Return the fleet as it is known now; safe from any thread."""
         # One C-level copy, so it is whole even while the writer goes on.
@@ -103,7 +108,11 @@ class FleetState:
         return lambda: self._listeners.remove(listener)
 
     def set_hosts(self, hosts: Iterable[Host]) -> None:
-        """Take the hosts of an inventory: new ones are pending, missing ones go."""
+        """Take the hosts of an inventory: new ones are pending, missing ones go.
+
+        What is known of a host stays known while its address does, whatever else of
+        it was edited.
+        """
         wanted = {host.name: host for host in hosts}
         for name in [name for name in self._hosts if name not in wanted]:
             before = self._hosts[name]
@@ -113,7 +122,7 @@ class FleetState:
         # A new dict in the inventory's order, so that every page has that order.
         self._hosts = {
             name: replace(known[name], host=host)
-            if name in known and known[name].host == host
+            if name in known and known[name].host.url == host.url
             else HostStatus(host)
             for name, host in wanted.items()
         }
@@ -122,7 +131,7 @@ class FleetState:
                 self._tell(known.get(name), status)
 
     def observed(self, observation: Observation) -> None:
-        """Take a good answer of a host; an older one than the last is ignored."""
+        """Take a good answer of a host; one asked before the last is ignored."""
         before = self._hosts.get(observation.host)
         if before is None or _is_older(observation, before):
             return
@@ -217,6 +226,12 @@ def _by_target(processes: Iterable[Process]) -> Mapping[Target, Process]:
 
 
 def _is_older(observation: Observation, status: HostStatus) -> bool:
+    """Say whether this was asked before what is known already.
+
+    Asked, not answered: what was asked later shows at least all that had happened
+    until then, however long an earlier question took. And never by the time of day,
+    which a clock step moves back for hours.
+    """
     return status.last is not None and (
-        observation.observed_at < status.last.observed_at
+        observation.asked_monotonic < status.last.asked_monotonic
     )

@@ -2,12 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from supervisor_easy.inventory import secrets
 from supervisor_easy.inventory.ranges import RangeError, expand, has_range
@@ -21,11 +21,19 @@ from supervisor_easy.model import Host
 MAX_HOSTS = 20_000
 #: Longest name of a host or group, in characters.
 MAX_NAME = 255
+#: Longest name that is looked up, and longest part of one between its dots, as it is
+#: sent (RFC 1035).
+MAX_LOOKED_UP, MAX_LABEL = 253, 63
+#: Longest path of a unix socket, in bytes, without the NUL that ends it (unix(7)).
+MAX_SOCKET = 107
 
 _NAME = re.compile(r"\w[\w.-]*")
 _ADDRESS = re.compile(r"[\w]([\w.-]*[\w])?\.?")
 _PATH = re.compile(r"(/[^\s?#]*)?")
 _FILES = ("ca_file", "client_cert", "client_key")
+#: What is wrong with a text, and what to write instead; None if nothing is.
+Complain = Callable[[str], tuple[str, str] | None]
+
 _INSTEAD_OF_URL = ("address", "scheme", "port", "path")
 
 
@@ -142,8 +150,9 @@ class HostBuilder:
                 )
             texts = self._in_step((*place, "url"), model.url, names)
             return self._checked((*place, "url"), texts, _bad_url, _clean_url)
-        addresses = names
-        if model.address is not None:
+        if model.address is None:
+            addresses = self._checked(place, names, _bad_name, str, at_key=True)
+        else:
             where = (*place, "address")
             texts = self._in_step(where, model.address, names)
             addresses = self._checked(where, texts, _bad_address, _bracketed)
@@ -170,12 +179,19 @@ class HostBuilder:
         return texts
 
     def _checked(
-        self, place: Place, texts: list[str], complain: Any, clean: Any
+        self,
+        place: Place,
+        texts: list[str],
+        complain: Complain,
+        clean: Callable[[str], str],
+        *,
+        at_key: bool = False,
     ) -> list[str]:
         for text in texts:
             complaint = complain(text)
             if complaint is not None:
-                self.report.problem(place, complaint[0], hint=complaint[1])
+                message, hint = complaint
+                self.report.problem(place, message, hint=hint, at_key=at_key)
                 return []
         return [clean(text) for text in texts]
 
@@ -242,8 +258,10 @@ class HostBuilder:
 
 
 def _bad_address(text: str) -> tuple[str, str] | None:
-    if _is_ipv6(text) or _ADDRESS.fullmatch(text):
+    if _is_ipv6(text):
         return None
+    if _ADDRESS.fullmatch(text):
+        return _bad_name(text)
     if "@" in text:  # may hold a password: not to be shown
         return "that is not an address", "user name and password have their own keys"
     if re.fullmatch(r"[^:\s]+:[0-9]+", text):
@@ -252,6 +270,22 @@ def _bad_address(text: str) -> tuple[str, str] | None:
     if "://" in text:
         return f"{text!r} is not an address", "for a whole URL use the key url"
     return f"{text!r} is not an address", "write a name or an IP address"
+
+
+def _bad_name(text: str) -> tuple[str, str] | None:
+    """Complain of what cannot even be asked of a name server."""
+    try:
+        sent = text.removesuffix(".").encode("idna")
+        sent.decode("idna")
+        sizes = [len(label) for label in sent.split(b".")]
+    except UnicodeError:
+        sent, sizes = b"", [0]
+    if len(sent) <= MAX_LOOKED_UP and 0 < min(sizes) <= max(sizes) <= MAX_LABEL:
+        return None
+    rule = (
+        f"1 to {MAX_LABEL} characters between two dots, at most {MAX_LOOKED_UP} in all"
+    )
+    return f"{text!r} cannot be looked up", rule
 
 
 def _is_ipv6(text: str) -> bool:
@@ -271,7 +305,6 @@ def _bad_url(text: str) -> tuple[str, str] | None:
     form = "write http://host:9001, https://host/path or unix:///path"
     try:
         parts = urlsplit(text)
-        port = parts.port
     except ValueError:
         return "the url cannot be read", form
     if "@" in parts.netloc:
@@ -283,11 +316,31 @@ def _bad_url(text: str) -> tuple[str, str] | None:
         return f"the url has the scheme {parts.scheme or 'none'!r}", form
     if parts.query or parts.fragment or not text.isprintable() or " " in text:
         return "the url holds a space, ? or #", form
-    if parts.scheme == "unix":
-        named = not parts.netloc and len(parts.path) > 1
-    else:
-        named = bool(parts.hostname) and port != 0
-    return None if named else ("the url names no host or socket", form)
+    return _bad_socket(parts) if parts.scheme == "unix" else _bad_place(parts)
+
+
+def _bad_socket(parts: SplitResult) -> tuple[str, str] | None:
+    path = unquote(parts.path)
+    if parts.netloc or len(path) < 2 or "\0" in path:
+        return "the url names no host or socket", "write unix:///path"
+    if len(path.encode()) > MAX_SOCKET:
+        return (
+            f"the path of the socket is longer than {MAX_SOCKET} bytes",
+            "no unix socket can be there; make a shorter link to its folder",
+        )
+    return None
+
+
+def _bad_place(parts: SplitResult) -> tuple[str, str] | None:
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        return "the port of the url is none", "ports are 1 to 65535"
+    if not parts.hostname:
+        return "the url names no host or socket", "write http://host:9001"
+    return _bad_address(parts.hostname)
 
 
 def _clean_url(text: str) -> str:

@@ -91,4 +91,7 @@ def _checked(value: str, what: str, *, warning: str | None = None) -> Resolved:
         return Resolved(problem=f"{what} is empty", warning=warning)
     if "\n" in value or "\r" in value or "\0" in value:
         return Resolved(problem=f"{what} holds more than one line", warning=warning)
+    if any("\ud800" <= each <= "\udfff" for each in value):
+        # So Python reads bytes of the environment that are no text.
+        return Resolved(problem=f"{what} is not UTF-8 text", warning=warning)
     return Resolved(value, warning=warning)

@@ -26,6 +26,8 @@ MAX_DEPTH = 20
 MAX_VALUES = 1_000_000
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+#: What neither a file name nor UTF-8 can hold; YAML has escapes for both.
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _NULLS = frozenset({"", "~", "null"})
 _STRING_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _COLLECTION_TAGS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
@@ -226,7 +228,7 @@ class _Reader:
 
     def key(self, event: yaml.Event) -> Node:
         if isinstance(event, yaml.ScalarEvent):
-            return Node(*_place(event), event.value)
+            return Node(*_place(event), self.text(event))
         self.fatal(event, "a key must be plain text", "quote what holds [ ] { } or *")
         raise AssertionError
 
@@ -239,8 +241,18 @@ class _Reader:
         )
         return []
 
-    def scalar(self, event: yaml.ScalarEvent) -> str | int | bool | None:
+    def text(self, event: yaml.ScalarEvent) -> str:
         text = str(event.value)
+        if not UNUSABLE.search(text):
+            return text
+        # Not shown: it may be a password.
+        self.problems.append(
+            _at(event, "this text holds a NUL or half a character", "write it without")
+        )
+        return UNUSABLE.sub("?", text)
+
+    def scalar(self, event: yaml.ScalarEvent) -> str | int | bool | None:
+        text = self.text(event)
         if event.tag in _STRING_TAGS:
             return text
         if event.tag:

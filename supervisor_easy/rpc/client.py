@@ -122,6 +122,7 @@ class XmlRpcSupervisor:
             clock_skew=replies.clock_skew(
                 processes, asked_at=asked_at, latency=latency
             ),
+            asked_monotonic=began,
         )
 
     def _meet(self, version: str) -> None:

@@ -119,6 +119,7 @@ class FakeSupervisor:
             identification=self.identification,
             supervisord_pid=self.supervisord_pid,
             clock_skew=self.skew if processes else None,
+            asked_monotonic=began,
         )
 
     async def configs(self) -> tuple[ProcessConfig, ...]:

@@ -90,6 +90,26 @@ def unusable_reply(host: Host, why: str) -> BadReply:
     )
 
 
+def unsendable(
+    exc: ValueError, host: Host, *, was_sent: bool
+) -> HostUnreachable | BadReply:
+    """Return the error for what cannot be asked, or what no client can read.
+
+    It names no URL, which may be what cannot be read.
+    """
+    kind = type(exc).__name__
+    if was_sent:
+        return BadReply(
+            f"{host.name}: its reply cannot be read ({kind})", host=host.name
+        )
+    return HostUnreachable(
+        f"{host.name}: not asked, because its url, its user name, its password or the "
+        f"name of one of its files cannot be used ({kind}); correct the inventory",
+        host=host.name,
+        reason="unusable",
+    )
+
+
 def status_error(status: int, location: str | None, host: Host) -> RpcError:
     """Return the error for an HTTP status other than 200."""
     if status in (401, 403):

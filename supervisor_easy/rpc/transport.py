@@ -10,11 +10,9 @@ import logging
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -22,12 +20,17 @@ from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from supervisor_easy.errors import BadReply, HostUnreachable, RpcError
 from supervisor_easy.model import Host
-from supervisor_easy.rpc.network import network_error, status_error, timeout_error
+from supervisor_easy.rpc.network import (
+    network_error,
+    status_error,
+    timeout_error,
+    unsendable,
+)
+from supervisor_easy.rpc.resolver import Resolver
 from supervisor_easy.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -87,45 +90,6 @@ class _Sessions:
         return self.fresh if exchange.is_fresh else self.kept
 
 
-class _Resolver(AbstractResolver):
-    """Resolves names in threads of its own.
-
-    A dead name server holds a thread for many seconds; it must hold none of those
-    that everybody shares.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="fleet-dns")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        ask = partial(
-            socket.getaddrinfo,
-            host,
-            port,
-            family=family,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_ADDRCONFIG,
-        )
-        found = await loop.run_in_executor(self._executor, ask)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=int(address[1]),
-                family=each_family,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for each_family, _, protocol, _, address in found
-        ]
-
-    async def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
-
 class Connections:
     """All connections of this program to supervisords.
 
@@ -135,7 +99,7 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         """Take the bounds from the settings; nothing is opened yet."""
         self._max_bytes = settings.max_reply_bytes
-        self._resolver = _Resolver(settings.dns_threads)
+        self._resolver = Resolver(settings.dns_threads)
         self._sessions: dict[str, _Sessions] = {}
         self._tls: dict[tuple[object, ...], tuple[object, ssl.SSLContext]] = {}
         self._sockets: WeakSet[socket.socket] = WeakSet()
@@ -230,6 +194,10 @@ class Connections:
             # Our own deadline arrives as a cancellation, so this timeout is the
             # connection's.
             raise network_error(exc, host, was_sent=progress.was_sent) from exc
+        except ValueError as exc:
+            # A name no resolver takes, a text no header holds. Not chained: it may
+            # quote the password.
+            failure = unsendable(exc, host, was_sent=progress.was_sent)
         raise failure from None
 
     async def _exchange(

@@ -1,7 +1,8 @@
 """Open SQLite or PostgreSQL so that both keep the same promises; no tables here.
 
 SQLite: WAL, synchronous=FULL (a committed intent survives a power cut), foreign keys,
-`BEGIN IMMEDIATE` for writers. PostgreSQL: psycopg 3, a limit on every wait.
+`BEGIN IMMEDIATE` for writers. PostgreSQL: psycopg 3, a limit on every wait, the
+server's and ours.
 """
 
 import os
@@ -196,8 +197,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _open_postgres(url: URL, *, timeout: timedelta) -> Engine:
     limit_ms = round(timeout.total_seconds() * 1000)
-    wanted = {"connect_timeout": max(2, round(timeout.total_seconds()))}
-    engine = _create(url, timeout=timeout, connect_args=wanted, pool_pre_ping=True)
+    seconds = max(2, round(timeout.total_seconds()))
+    wanted = {
+        "connect_timeout": seconds,
+        # For connections that wait for nothing but are dead.
+        "keepalives_idle": seconds,
+        "keepalives_interval": seconds,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 2 * limit_ms,
+    }
+    options = {name: value for name, value in wanted.items() if name not in url.query}
+    engine = _create(url, timeout=timeout, connect_args=options, pool_pre_ping=True)
+    # Here, because its driver is an extra.
+    from supervisor_easy.store.postgres import bound_waits  # noqa: PLC0415
+
+    bound_waits(engine, timeout=timeout)
 
     def prepare(connection: Any, _record: object) -> None:
         connection.autocommit = True

@@ -28,6 +28,11 @@ _SQLITE = {
     "malformed": "the file is damaged; restore a backup",
     "disk i/o error": "its disk fails; check the disk",
 }
+#: What we and psycopg say of a server that is silent -> cause and cure.
+_SILENCE = dict.fromkeys(
+    ("no answer within", "connection timeout expired"),
+    "it does not answer; see whether its server runs, and the network to it",
+)
 #: SQLSTATEs, or their first two characters -> cause and cure.
 _POSTGRES = {
     "42P01": _OUTDATED,
@@ -65,11 +70,13 @@ class Failures:
         if isinstance(error, PoolTimeout):
             return "all its connections are in use; try again"
         if not isinstance(error, DBAPIError) or error.orig is None:
-            return str(error)
+            # The first words only: the rest is the statement with its values.
+            return str(error.args[0] if error.args else "").partition("\n")[0][:200]
         text = " ".join(str(error.orig).split())
         state = str(getattr(error.orig, "sqlstate", None) or "")
         cure = _POSTGRES.get(state) or _POSTGRES.get(state[:2])
-        cure = cure or next((c for part, c in _SQLITE.items() if part in text), None)
+        texts = {**_SQLITE, **_SILENCE}
+        cure = cure or next((c for part, c in texts.items() if part in text), None)
         return f"{cure} ({text})" if cure else text
 
     def _scrub(self, text: str) -> str:

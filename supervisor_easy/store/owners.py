@@ -1,8 +1,9 @@
 """Who works on the unfinished operations: a process of ours, alive by lease.
 
-A process of this very machine is known dead the moment it is; one of another machine
-when its lease has run out. Leases count on the machines' clocks, so machines that
-share a PostgreSQL need NTP.
+A process of this very machine is known dead the moment it is, and its lease counts
+only while it is stopped (suspended in its terminal); one of another machine is taken
+for dead when its lease has run out. Leases count on the machines' clocks, so machines
+that share a PostgreSQL need NTP.
 """
 
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, or_, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from supervisor_easy.clock import Clock
 from supervisor_easy.store import tables
@@ -93,8 +94,13 @@ def extend(connection: Connection, owner: Owner, *, store: Store) -> bool:
     if renewed.rowcount:
         return True
     # Those of killed processes would stay for ever; without a row, too, they are dead.
-    is_forgotten = table.c.expires_at < now - _FORGOTTEN_AFTER
-    connection.execute(delete(table).where(or_(table.c.id == owner.id, is_forgotten)))
+    old = select(table).where(table.c.expires_at < now - _FORGOTTEN_AFTER)
+    ids = [
+        lease.id
+        for lease in connection.execute(old)
+        if is_gone(lease, me=owner, now=now)
+    ]
+    connection.execute(delete(table).where(table.c.id.in_([owner.id, *ids])))
     connection.execute(
         insert(table).values(
             id=owner.id,
@@ -110,14 +116,22 @@ def extend(connection: Connection, owner: Owner, *, store: Store) -> bool:
 
 def is_gone(lease: "Record | None", *, me: Owner, now: datetime) -> bool:
     """Say whether nobody holds this lease any more, as seen from `me`."""
-    if lease is None or lease.expires_at <= now:
+    if lease is None:
         return True
+    has_expired = bool(lease.expires_at <= now)
     is_here = (
         bool(me.boot_id)
         and lease.boot_id == me.boot_id
         and lease.hostname == me.hostname
     )
-    return is_here and _process_started(lease.pid) != lease.process_started
+    if not is_here:
+        return has_expired
+    process = _look_at(lease.pid)
+    if process is None or process.started != lease.process_started:
+        return True
+    # Here the process itself is the proof; that its lease has run out may only say
+    # that the time of day was set forward. One that was stopped cannot renew it.
+    return has_expired and process.is_stopped
 
 
 def _boot_id() -> str:
@@ -128,8 +142,21 @@ def _boot_id() -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _ProcessLook:
+    """When a living process began, in ticks since boot, and whether it is stopped."""
+
+    started: str
+    is_stopped: bool
+
+
 def _process_started(pid: int) -> str | None:
-    """Return when a process began, in ticks since boot; None if it does not live."""
+    process = _look_at(pid)
+    return None if process is None else process.started
+
+
+def _look_at(pid: int) -> _ProcessLook | None:
+    """Return what the system tells of a process; None if it does not live."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -137,4 +164,6 @@ def _process_started(pid: int) -> str | None:
     # The name in brackets may hold blanks and brackets; what follows may not.
     fields = stat.rpartition(b")")[2].split()
     state, started = fields[0], fields[19]
-    return None if state in (b"Z", b"X") else started.decode("ascii")
+    if state in (b"Z", b"X"):
+        return None
+    return _ProcessLook(started.decode("ascii"), is_stopped=state in (b"T", b"t"))

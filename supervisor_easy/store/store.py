@@ -23,6 +23,11 @@ from supervisor_easy.store.database import (
 from supervisor_easy.store.failures import Failures, display
 from supervisor_easy.store.tables import REVISION
 from supervisor_easy.store.writer import Writer
+from supervisor_easy.units import format_duration
+
+#: How long `run` takes at most, in terms of `store_timeout`: longer than the driver
+#: needs to say itself, and better, what is wrong.
+_CALL_TIMEOUTS = 3
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,6 +74,8 @@ class Store:
         with self._failures.translated(), self._engine.begin() as connection:
             lock_for_writing(connection)
             yield connection
+            if self._writer.is_given_up():
+                raise StoreError("undone: nobody waited for this write any more")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -86,14 +93,26 @@ class Store:
         """Run a call of the store in its one writer thread, in the order asked.
 
         Cancelling the caller drops a call that still waits and lets one that runs
-        finish.
+        finish. One that has not ended by its deadline is dropped, or undone when it
+        wakes up, unless its commit was on the way already.
 
         Raises:
-            StoreError: closed, or too many calls wait.
+            StoreError: closed, too many calls wait, or it took too long.
         """
-        return await asyncio.wrap_future(
-            self._writer.submit(partial(function, *args, **kwargs))
-        )
+        future = self._writer.submit(partial(function, *args, **kwargs))
+        limit = self.settings.store_timeout * _CALL_TIMEOUTS
+        try:
+            async with asyncio.timeout(limit.total_seconds()) as deadline:
+                return await asyncio.wrap_future(future)
+        except TimeoutError as exc:
+            if not deadline.expired():
+                raise
+            self._writer.give_up(future)
+            raise StoreError(
+                f"the database {self.display_url} does not answer: a call was given "
+                f"up after {format_duration(limit)}; see whether its server runs, "
+                "and its disk and the network to it"
+            ) from exc
 
     # -- schema
 

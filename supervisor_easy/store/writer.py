@@ -1,7 +1,8 @@
 """One thread that writes, for a loop that must not wait for a disk.
 
 Calls run in the order they came; the number that wait is bounded, and so is the time
-that closing takes. It knows nothing of databases.
+that closing takes. A call that its caller has given up can learn so and undo what it
+did. It knows nothing of databases.
 """
 
 import logging
@@ -29,6 +30,8 @@ class Writer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._running: Future[Any] | None = None
+        self._given_up: Future[Any] | None = None
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Queue a call.
@@ -48,6 +51,23 @@ class Writer:
             self._ensure_thread()
             self._changed.notify()
         return future
+
+    def give_up(self, future: Future[Any]) -> None:
+        """Let a call that waits never run, and one that runs undo itself."""
+        if future.cancel():
+            return
+        with self._changed:
+            if future is self._running:
+                self._given_up = future
+
+    def is_given_up(self) -> bool:
+        """Say, to the call that asks, whether nobody waits for it any more."""
+        with self._changed:
+            return (
+                threading.current_thread() is self._thread
+                and self._given_up is not None
+                and self._given_up is self._running
+            )
 
     def close(self, *, timeout: timedelta) -> bool:
         """Finish what waits, take nothing new; say whether it ended in time."""
@@ -81,6 +101,8 @@ class Writer:
         while (item := self._next()) is not None:
             future, call = item
             if future.set_running_or_notify_cancel():
+                with self._changed:
+                    self._running = future
                 _settle(future, call)
 
     def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:

@@ -60,6 +60,15 @@ def test_observe_tells_version_and_pid_of_supervisord(subject: Subject) -> None:
     assert observation.supervisord_pid > 0
 
 
+def test_an_answer_tells_when_it_was_asked_on_a_clock_that_never_goes_back(
+    subject: Subject,
+) -> None:
+    first = subject.ask(lambda s: s.observe())
+    second = subject.ask(lambda s: s.observe())
+
+    assert 0 < first.asked_monotonic <= second.asked_monotonic
+
+
 def test_clock_skew_of_this_machine_is_below_its_error(subject: Subject) -> None:
     observation = subject.ask(lambda s: s.observe())
 

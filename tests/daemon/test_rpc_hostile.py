@@ -12,7 +12,9 @@ from supervisor_easy.errors import (
     HostUnreachable,
     RpcError,
 )
+from supervisor_easy.model import Host
 from supervisor_easy.settings import Settings
+from tests.builders import a_host
 from tests.daemon.conftest import ask, failure
 from tests.hostile import (
     OK_REPLY,
@@ -316,3 +318,27 @@ def test_proxies_of_the_environment_are_not_used(
         ask(hostile.host, lambda s: s.fetch())
 
     assert len(hostile.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        a_host(url="http://scan..test:9001"),
+        a_host(url=f"http://{'a' * 64}.test:9001"),
+        a_host(url="http://xn--a:9001"),
+        a_host(url="http://scan01.test:70000"),
+        a_host(url="http://[::1"),
+        a_host(username="fleet", password="hunter2\udc80"),
+        a_host(url="https://127.0.0.1:1", ca_file="/etc/\0"),
+        a_host(url="unix:///run/a%00b"),
+    ],
+    ids=lambda host: f"{host.url[:30]} {host.ca_file} {host.username}",
+)
+def test_what_cannot_be_sent_is_an_error_of_its_host_without_its_password(
+    host: Host,
+) -> None:
+    error = failure(host)
+
+    assert isinstance(error, HostUnreachable)
+    assert not error.maybe_executed
+    assert "hunter2" not in f"{error} {error.__cause__!r}"

@@ -92,7 +92,7 @@ def test_nothing_is_written_for_an_operation_that_was_taken_over(
 ) -> None:
     first, second = ids
     clock.advance(timedelta(seconds=20))
-    assert journal.adopt(first, replace(owner, id="other"))
+    assert journal.adopt(first, replace(owner, id="other", hostname="elsewhere"))
     lost = journal.write(
         [(first, {A: UP}), (second, {C: UP})],
         {first: [an_outcome(B)]},

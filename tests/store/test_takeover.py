@@ -153,6 +153,40 @@ def test_a_killed_process_leaves_its_intents_to_others(
     assert journal.begun(operation_id) == dict.fromkeys(some_targets(3), UP)
 
 
+def test_a_living_process_of_this_machine_is_no_orphan_when_the_clock_leaps(
+    journal: Journal, owner: Owner, me: Owner, clock: FakeClock
+) -> None:
+    operation_id = an_open_operation(journal, owner)
+    clock.advance(timedelta(days=2))
+    assert orphans(journal, me) == []
+    assert not journal.adopt(operation_id, me)
+
+
+def test_the_lease_of_a_living_process_of_this_machine_is_never_forgotten(
+    journal: Journal, owners: Owners, owner: Owner, me: Owner, clock: FakeClock
+) -> None:
+    an_open_operation(journal, owner)
+    clock.advance(timedelta(days=2))
+    owners.register(me)
+    assert orphans(journal, me) == []
+
+
+def test_a_suspended_process_keeps_its_intents_until_its_lease_ends(
+    url: str, open_store: OpenStore, clock: FakeClock
+) -> None:
+    journal, me = Journal(open_store(url)), Owner.this_process(SystemClock())
+    operation_id = secrets.token_hex(16)
+    with running("open", url, operation_id) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert orphans(journal, me) == []
+        clock.advance(SystemClock().now() + TERM - clock.now())
+        assert orphans(journal, me) == [operation_id]
+        os.kill(process.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, process.pid, os.WCONTINUED | os.WNOWAIT)
+        assert orphans(journal, me) == []
+
+
 def test_of_adopting_processes_exactly_one_wins(url: str) -> None:
     operation_id = secrets.token_hex(16)
     with running("open", url, operation_id) as process:

@@ -12,6 +12,7 @@ from supervisor_easy.errors import InventoryError, Problem
 from supervisor_easy.inventory.hosts import MAX_NAME, is_name
 from supervisor_easy.inventory.loader import MAX_BYTES
 from supervisor_easy.inventory.ranges import fold
+from supervisor_easy.inventory.yamlnodes import UNUSABLE
 
 _SHARED_VARIABLE = "FLEET_SUPERVISOR_PASSWORD"
 _NOT_IN_NAME = re.compile(r"[^\w.-]+")
@@ -90,6 +91,7 @@ class Draft:
         if not self.hosts:
             problems = self.problems or [Problem("no host was found in it")]
             raise InventoryError(str(self.source), problems)
+        self._drop_unusable()
         references = self._references()
         username = _common([each.username for each in self.hosts.values()])
         port = _common([each.port for each in self.hosts.values() if not each.url])
@@ -110,6 +112,17 @@ class Draft:
             data, sort_keys=False, allow_unicode=True, width=4096
         )
         return Imported(text, tuple(self.notes), tuple(self.problems))
+
+    def _drop_unusable(self) -> None:
+        for name, host in self.hosts.items():
+            secret = host.password
+            text = secret.name if isinstance(secret, EnvRef) else secret or ""
+            if UNUSABLE.search(text) or UNUSABLE.search(host.username or ""):
+                host.username = host.password = None
+                self.notes.append(
+                    f"user name and password of {name} hold a NUL or half a "
+                    "character and were left out"
+                )
 
     def _row(
         self, host: DraftHost, password: Any, defaults: dict[str, Any]

@@ -1,15 +1,23 @@
 """What a change of the fleet means as history, and how long it is kept."""
 
 import asyncio
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from supervisor_easy.errors import HostUnreachable
+from supervisor_easy.errors import HostUnreachable, StoreError
 from supervisor_easy.fleet.recorder import EventRecorder, describe, events_of
 from supervisor_easy.fleet.state import FleetState, HostChange
-from supervisor_easy.model import EventKind, OperationStatus, Process, ProcessState
+from supervisor_easy.model import (
+    Event,
+    EventKind,
+    OperationStatus,
+    Process,
+    ProcessState,
+)
 from supervisor_easy.settings import Settings
 from supervisor_easy.store import Store
 from supervisor_easy.store.events import Events
@@ -132,3 +140,115 @@ def test_old_events_and_operations_are_removed(
 
     asyncio.run(run_until_pruned())
     store.close()
+
+
+class HeldEvents(Events):
+    """A history whose first write takes as long as the test wants."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.store = store
+        self.has_begun, self.go_on = threading.Event(), threading.Event()
+        self.is_broken = False
+
+    def append(self, batch: Sequence[Event]) -> int:
+        self.has_begun.set()
+        assert self.go_on.wait(10)
+        if self.is_broken:
+            raise StoreError("its disk is full")
+        return super().append(batch)
+
+
+@pytest.fixture
+def events(
+    clock: FakeClock, settings: Settings, tmp_path: Path
+) -> Iterator[HeldEvents]:
+    store = Store(f"sqlite:///{tmp_path / 'fleet.db'}", clock=clock, settings=settings)
+    store.upgrade()
+    yield HeldEvents(store)
+    store.close()
+
+
+@pytest.fixture
+def recorder(
+    state: FleetState, events: HeldEvents, clock: FakeClock, settings: Settings
+) -> EventRecorder:
+    store = events.store
+    return EventRecorder(
+        state,
+        events,
+        journal=Journal(store),
+        store=store,
+        settings=settings.model_copy(update={"event_buffer": 3}),
+        clock=clock,
+    )
+
+
+async def until_written(
+    recorder: EventRecorder, events: HeldEvents, clock: FakeClock
+) -> "asyncio.Task[None]":
+    """Have the recorder in the middle of a write of two events."""
+    running = asyncio.create_task(recorder.run())
+    recorder.add(an_event(message="one"))
+    recorder.add(an_event(message="two"))
+
+    def has_begun() -> bool:
+        clock.advance(1)
+        return events.has_begun.is_set()
+
+    await asyncio.to_thread(eventually, has_begun, within=10)
+    return running
+
+
+def test_a_batch_whose_writer_is_cancelled_is_stored_once(
+    recorder: EventRecorder, events: HeldEvents, clock: FakeClock
+) -> None:
+    async def scenario() -> None:
+        running = await until_written(recorder, events, clock)
+        running.cancel()
+        await asyncio.sleep(0)
+        events.go_on.set()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+    assert [event.message for event in reversed(events.query())] == ["one", "two"]
+
+
+def test_a_recorder_that_is_cancelled_ends_though_its_write_fails(
+    recorder: EventRecorder, events: HeldEvents, clock: FakeClock
+) -> None:
+    events.is_broken = True
+
+    async def scenario() -> bool:
+        running = await until_written(recorder, events, clock)
+        running.cancel()
+        await asyncio.sleep(0)
+        events.go_on.set()
+        await asyncio.wait({running}, timeout=10)
+        return running.cancelled()
+
+    assert asyncio.run(scenario())
+
+
+def test_what_is_dropped_while_a_write_runs_is_told(
+    recorder: EventRecorder, events: HeldEvents, clock: FakeClock
+) -> None:
+    async def scenario() -> None:
+        running = await until_written(recorder, events, clock)
+        for _ in range(5):
+            recorder.add(an_event(message="late"))
+        events.go_on.set()
+
+        def is_told() -> bool:
+            clock.advance(1)
+            return any("not kept" in event.message for event in events.query())
+
+        await asyncio.to_thread(eventually, is_told, within=10)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+    told = [e.message for e in events.query() if e.kind is EventKind.NOTICE]
+    assert told == ["4 events were not kept: the database was too slow"]

@@ -113,12 +113,62 @@ def test_a_process_that_went_is_told(state: FleetState, told: list[HostChange]) 
 def test_an_answer_that_was_overtaken_is_ignored(state: FleetState) -> None:
     newer = a_process(state=ProcessState.RUNNING)
     older = a_process(state=ProcessState.STOPPED)
-    state.observed(an_observation(newer, observed_at=START))
+    state.observed(an_observation(newer, asked_monotonic=7))
 
-    state.observed(an_observation(older, observed_at=START - timedelta(seconds=1)))
+    state.observed(an_observation(older, asked_monotonic=6))
 
     [process] = state.snapshot().processes()
     assert process.state is ProcessState.RUNNING
+
+
+def test_an_answer_counts_after_the_clock_was_set_back(state: FleetState) -> None:
+    state.observed(an_observation(a_process(), observed_at=START, asked_monotonic=7))
+    stopped = a_process(state=ProcessState.STOPPED)
+    an_hour_ago = START - timedelta(hours=1)
+
+    state.observed(an_observation(stopped, observed_at=an_hour_ago, asked_monotonic=8))
+
+    [process] = state.snapshot().processes()
+    assert process.state is ProcessState.STOPPED
+
+
+def test_what_was_asked_later_counts_though_it_is_answered_first(
+    state: FleetState,
+) -> None:
+    later = timedelta(seconds=5)
+    state.observed(an_observation(a_process(pid=2), asked_monotonic=2))
+
+    state.observed(
+        an_observation(a_process(pid=1), observed_at=START + later, asked_monotonic=1)
+    )
+
+    [process] = state.snapshot().processes()
+    assert process.pid == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": {"dc": "sh"}},
+        {"request_timeout": timedelta(seconds=1)},
+        {"username": "fleet", "password": "sesame"},
+        {"ca_file": "/etc/ca.pem"},
+    ],
+)
+def test_what_is_known_of_a_host_outlives_an_edit_of_anything_but_its_address(
+    state: FleetState, changes: dict[str, object]
+) -> None:
+    state.observed(an_observation(a_process()))
+    state.failed("scan01", UNREACHABLE)
+    edited = a_host("scan01", **changes)
+
+    state.set_hosts([edited])
+
+    status = state.status("scan01")
+    assert status is not None
+    assert status.host == edited
+    assert status.condition is HostCondition.UNREACHABLE
+    assert len(status.processes) == 1
 
 
 def test_an_answer_of_a_host_that_left_the_inventory_is_ignored(

@@ -8,8 +8,14 @@ import pytest
 
 from supervisor_easy.fleet.state import FleetState
 from supervisor_easy.fleet.supervisors import Supervisors
-from supervisor_easy.fleet.watcher import Watcher, pause
-from supervisor_easy.model import Host, HostCondition, HostStatus, ProcessState
+from supervisor_easy.fleet.watcher import Watcher, look, look_once, pause
+from supervisor_easy.model import (
+    Host,
+    HostCondition,
+    HostStatus,
+    Observation,
+    ProcessState,
+)
 from supervisor_easy.rpc.fake import FakeSupervisor
 from supervisor_easy.rpc.fake_process import FakeProgram
 from supervisor_easy.rpc.fake_trouble import Trouble
@@ -117,6 +123,143 @@ def test_a_nudge_does_not_wait_for_the_interval(farm: Farm, run: Run) -> None:
         return len(farm.fakes["a"].calls) - asked
 
     assert asyncio.run(scenario()) == 1
+
+
+def test_a_host_with_another_password_is_asked_soon(farm: Farm, run: Run) -> None:
+    async def scenario() -> None:
+        farm.watcher.watch([a_host("a")])
+        await farm.pass_time(2)
+        farm.fakes["a"].trouble = Trouble.AUTH
+        await farm.pass_time(300)
+        farm.watcher.watch([a_host("a", password="sesame")])
+        await farm.pass_time(2)
+        await farm.watcher.stop()
+
+    run(scenario())
+
+    assert farm.condition("a") is HostCondition.UP
+
+
+def test_a_host_with_other_labels_is_not_asked_for_that(farm: Farm, run: Run) -> None:
+    async def scenario() -> int:
+        farm.watcher.watch([a_host("a")])
+        await farm.pass_time(2)
+        asked = len(farm.fakes["a"].calls)
+        farm.watcher.watch([a_host("a", labels={"dc": "sh"})])
+        await farm.pass_time(1.5)
+        await farm.watcher.stop()
+        return len(farm.fakes["a"].calls) - asked
+
+    assert asyncio.run(scenario()) == 0
+
+
+class Unforeseen(FakeSupervisor):
+    """A host whose answers find a fault in this program, the first times."""
+
+    faults = 3
+
+    async def observe(self) -> Observation:
+        if self.faults:
+            self.faults -= 1
+            raise UnicodeError("sesame")
+        return await super().observe()
+
+
+def test_an_error_nobody_foresaw_is_shown_at_the_host_without_its_text(
+    auto_clock: FakeClock, run: Run
+) -> None:
+    state = FleetState(clock=auto_clock)
+    state.set_hosts([a_host("a")])
+
+    run(look(Unforeseen(a_host("a"), clock=auto_clock), state))
+
+    status = state.status("a")
+    assert status is not None
+    assert status.error is not None
+    assert status.condition is HostCondition.FAULT
+    assert "UnicodeError" in status.error.message
+    assert "sesame" not in status.error.message
+
+
+def test_a_host_with_errors_nobody_foresaw_is_asked_again(
+    settings: Settings, auto_clock: FakeClock, run: Run
+) -> None:
+    state = FleetState(clock=auto_clock)
+    watcher = Watcher(
+        state,
+        lambda host: Unforeseen(host, clock=auto_clock),
+        settings=settings,
+        clock=auto_clock,
+    )
+
+    async def scenario() -> None:
+        watcher.watch([a_host("a")])
+        await auto_clock.sleep(timedelta(seconds=120))
+        await watcher.stop()
+
+    run(scenario())
+
+    status = state.status("a")
+    assert status is not None
+    assert status.condition is HostCondition.UP
+
+
+def test_one_host_with_an_error_nobody_foresaw_ends_no_look_at_the_others(
+    auto_clock: FakeClock, run: Run
+) -> None:
+    state = FleetState(clock=auto_clock)
+    bad = Unforeseen(a_host("bad"), clock=auto_clock)
+    good = FakeSupervisor(a_host("good"), clock=auto_clock)
+    state.set_hosts([bad.host, good.host])
+
+    run(look_once([bad, good], state, concurrency=1))
+
+    conditions = [each.condition for each in state.snapshot().hosts.values()]
+    assert conditions == [HostCondition.FAULT, HostCondition.UP]
+
+
+def a_dying_fleet(clock: FakeClock, dead: int) -> list[FakeSupervisor]:
+    """Return hosts that hang, and behind them a good one."""
+    fakes = [FakeSupervisor(a_host(f"dead{n}"), clock=clock) for n in range(dead)]
+    for fake in fakes:
+        fake.trouble = Trouble.HANG
+    return [*fakes, FakeSupervisor(a_host("good"), clock=clock)]
+
+
+def test_a_look_at_everything_lasts_one_deadline_however_many_hang(
+    auto_clock: FakeClock, run: Run
+) -> None:
+    state = FleetState(clock=auto_clock)
+    fakes = a_dying_fleet(auto_clock, 2000)
+    state.set_hosts(fake.host for fake in fakes)
+    began = auto_clock.monotonic()
+
+    run(look_once(fakes, state, concurrency=512))
+
+    # Each lot of 512 lets the next one begin after half a second.
+    deadline = a_host().request_timeout.total_seconds()
+    assert auto_clock.monotonic() - began <= deadline + 2
+
+
+def test_hosts_that_hang_in_the_first_round_delay_no_good_one(
+    settings: Settings, auto_clock: FakeClock, run: Run
+) -> None:
+    state = FleetState(clock=auto_clock)
+    fakes = {fake.host.name: fake for fake in a_dying_fleet(auto_clock, 600)}
+    watcher = Watcher(
+        state, lambda host: fakes[host.name], settings=settings, clock=auto_clock
+    )
+
+    async def scenario() -> HostStatus | None:
+        watcher.watch(fake.host for fake in fakes.values())
+        await auto_clock.sleep(timedelta(seconds=2))
+        seen = state.status("good")
+        await watcher.stop()
+        return seen
+
+    status = asyncio.run(scenario())
+    assert status is not None
+    assert status.condition is HostCondition.UP
 
 
 def a_status(**changes: object) -> HostStatus:

@@ -366,3 +366,13 @@ def test_whatever_config_py_holds_the_inventory_loads(
     inventory = reloaded(imported, folder)
 
     assert len(inventory.hosts) == sum(s["host"] != "a b" for s in servers)
+
+
+def test_an_import_leaves_out_a_password_that_no_file_can_hold(tmp_path: Path) -> None:
+    path = tmp_path / "config.py"
+    path.write_text("SERVERS = [Server(host='h', user='u', password='a\\0')]")
+
+    imported = import_config_py(path, keep_passwords=True)
+
+    assert "password" not in imported.to_yaml()
+    assert any("left out" in note for note in imported.notes)

@@ -284,3 +284,10 @@ def test_a_long_report_is_cut_and_says_so(load: Load) -> None:
 
     assert len(caught.value.problems) == 501
     assert caught.value.problems[-1].message == "and 100 more like these"
+
+
+def test_a_password_of_the_environment_that_is_no_text_is_refused(load: Load) -> None:
+    text = "version: 1\nhosts:\n  web1: {password: {env: SECRET}}\n"
+
+    with pytest.raises(InventoryError, match=r"SECRET is not UTF-8 text"):
+        load(text, environ={"SECRET": "sesame\udc80"})

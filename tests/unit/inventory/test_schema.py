@@ -19,7 +19,7 @@ BEYOND_A_SCHEMA = {
     *("member-unknown-host", "missing-ca-file", "missing-secret-file", "url-scheme"),
     *("missing-variable", "name-range-backwards", "name-range-too-large"),
     *("password-in-url", "path-without-slash", "schedule-unknown-group"),
-    "url-and-address",
+    *("url-and-address", "names-nobody-can-look-up"),
 }
 
 

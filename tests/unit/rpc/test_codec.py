@@ -1,7 +1,9 @@
 """XML-RPC there and back, byte-exactly, and what is refused on the way."""
 
+import sys
 import xmlrpc.client
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -150,3 +152,35 @@ def test_a_damaged_reply_is_a_value_or_malformed(data: st.DataObject) -> None:
         body[at] = data.draw(st.integers(0, 255))
     with suppress(Malformed):
         decode_reply(bytes(body))
+
+
+def a_large_reply() -> bytes:
+    # Of every width, so that the pieces it is parsed in begin inside characters too.
+    items = "".join(
+        f"<value><string>{'aä€😀' * (n % 50)}</string></value>" for n in range(3000)
+    )
+    return (
+        "<?xml version='1.0'?><methodResponse><params><param><value><array><data>"
+        f"{items}</data></array></value></param></params></methodResponse>"
+    ).encode()
+
+
+def test_a_large_reply_comes_back_whole() -> None:
+    assert decode_reply(a_large_reply()) == ["aä€😀" * (n % 50) for n in range(3000)]
+
+
+def test_a_large_reply_is_parsed_in_pieces_so_that_other_threads_run_between() -> None:
+    body = a_large_reply()
+    pieces: list[object] = []
+
+    def note(_frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and getattr(called, "__name__", "") == "feed":
+            pieces.append(called)
+
+    sys.setprofile(note)
+    try:
+        decode_reply(body)
+    finally:
+        sys.setprofile(None)
+
+    assert len(body) / len(pieces) <= 64 << 10
