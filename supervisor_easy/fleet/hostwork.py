@@ -26,6 +26,8 @@ from supervisor_easy.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: Why an operation ends where the journal cannot be written.
+UNWRITTEN = "it could not be written down; the console's log says why"
 #: How fast the pause between looks grows while nothing happens.
 _GROWTH = 1.5
 #: Added to the moment a process can be RUNNING at the earliest, in seconds.
@@ -208,15 +210,12 @@ class HostWork:
         try:
             await self._context.intend({s.target: s.before for s in fresh if s.before})
         except StoreError as error:
+            # Whoever reads the outcome may not be told what the database says.
+            logger.error("cannot write down what is about to be done: %s", error)  # noqa: TRY400
             now = self._clock.monotonic()
             for step in fresh:
-                step.finish(
-                    OutcomeKind.FAILED,
-                    now,
-                    error.code,
-                    f"nothing was done to {step.target}, for it could not be "
-                    f"written down: {error}",
-                )
+                text = f"nothing was done to {step.target}: {UNWRITTEN}"
+                step.finish(OutcomeKind.FAILED, now, error.code, text)
         else:
             self._intended.update(step.target for step in fresh)
             if self._context.is_cancelled():

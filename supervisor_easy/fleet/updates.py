@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from supervisor_easy.errors import Fault, RpcError, ShuttingDown, StoreError
-from supervisor_easy.fleet.hostwork import WorkContext
+from supervisor_easy.fleet.hostwork import UNWRITTEN, WorkContext
 from supervisor_easy.fleet.limits import UNKNOWN_STOP_TIME
 from supervisor_easy.fleet.phases import Phase
 from supervisor_easy.fleet.proof import may_be_done
@@ -103,7 +103,7 @@ class UpdateWork:
                 if not is_begun or _is_final(error) or now() >= context.rescue_until:
                     _end_with(step, error, now())
                 else:
-                    context.explain(f"waiting for {step.target.host}: {error}")
+                    context.explain(f"waiting for {step.target.host}: {_say(error)}")
                     await context.clock.sleep(_TRY_AGAIN)
                     self._diff = None
         assert step.outcome is not None
@@ -210,7 +210,7 @@ class RestartWork:
             await context.supervisor.restart()
         except (RpcError, StoreError) as error:
             if not (isinstance(error, RpcError) and may_be_done(error)):
-                self._finish(OutcomeKind.FAILED, error.code, str(error))
+                self._finish(OutcomeKind.FAILED, error.code, _say(error))
 
     async def run(self) -> None:
         """Wait until it is back, or too late."""
@@ -265,7 +265,15 @@ def _end_with(step: Step, error: RpcError | StoreError, now: float) -> None:
         else:
             step.give_up(error, now)
     else:
-        step.finish(OutcomeKind.FAILED, now, error.code, str(error))
+        step.finish(OutcomeKind.FAILED, now, error.code, _say(error))
+
+
+def _say(error: RpcError | StoreError) -> str:
+    if isinstance(error, RpcError):
+        return str(error)
+    # Whoever reads the outcome may not be told what the database says.
+    logger.error("cannot write down what is about to be done: %s", error)
+    return UNWRITTEN
 
 
 def _still_running(target: Target) -> Fault:

@@ -11,8 +11,8 @@ from supervisor_easy.errors import NotFound
 from supervisor_easy.fleet.actions import Request
 from supervisor_easy.fleet.preview import Preview, preview
 from supervisor_easy.fleet.updates import UpdatePreview
-from supervisor_easy.model import Action, Operation, Snapshot, Target
-from supervisor_easy.web.context import JOURNAL_WAIT, Web
+from supervisor_easy.model import Action, Operation, OperationStatus, Snapshot, Target
+from supervisor_easy.web.context import JOURNAL_WAIT, Deed, Web
 from supervisor_easy.web.errors import BadRequest, StaleTargets
 from supervisor_easy.wire import target_from_text
 
@@ -44,6 +44,11 @@ class Order:
     reason: str = ""
     key: str | None = None
     expected: Mapping[str, int] | None = None
+
+    @property
+    def deed(self) -> Deed:
+        """Return what a repeat under the same key must be, too."""
+        return Deed(self.action, frozenset(self.targets), self.signal)
 
 
 def permission_for(action: Action) -> Permission:
@@ -114,10 +119,11 @@ def submit(web: Web, identity: Identity, order: Order) -> Operation:
         PermissionDenied: the role may not.
         NotFound: a target is not there.
         StaleTargets: a process is not what the caller saw; nothing was done.
+        StaleRequest: the key stands for another action or other targets.
     """
     require(identity, permission_for(order.action))
     if order.key is not None:
-        made = web.keys.find(identity, order.key)
+        made = web.keys.find(identity, order.key, order.deed)
         if made is not None:
             return find_operation(web, made)
     snapshot = web.services.state.snapshot()
@@ -135,7 +141,7 @@ def submit(web: Web, identity: Identity, order: Order) -> Operation:
     actions = web.services.actions
     operation = web.engine.call(lambda: actions.submit(request), timeout=JOURNAL_WAIT)
     if order.key is not None:
-        web.keys.add(identity, order.key, operation.id)
+        web.keys.add(identity, order.key, order.deed, operation_id=operation.id)
     return operation
 
 
@@ -152,6 +158,13 @@ def find_operation(web: Web, operation_id: str) -> Operation:
     return web.engine.call(
         lambda: actions.operation(operation_id), timeout=JOURNAL_WAIT
     )
+
+
+def waiting(web: Web, operation: Operation) -> dict[str, str]:
+    """Return, by host, why an operation waits; after its end it waits for nothing."""
+    if operation.status is not OperationStatus.RUNNING:
+        return {}
+    return dict(web.services.actions.waiting(operation.id))
 
 
 def cancel(web: Web, operation_id: str) -> bool:

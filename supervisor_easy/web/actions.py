@@ -128,7 +128,7 @@ def show(operation_id: str) -> ResponseReturnValue:
         operation=operation,
         rows=[(target, done.get(target)) for target in operation.targets],
         summary=operation.summary(),
-        waiting=services().actions.waiting(operation_id),
+        waiting=acting.waiting(web(), operation),
         failed=_failed(operation),
         may_act=_may_repeat(operation),
     )

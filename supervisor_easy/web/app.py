@@ -29,6 +29,7 @@ from supervisor_easy.web.context import EXTENSION, Web, may
 from supervisor_easy.web.credentials import cookie_suffix
 from supervisor_easy.web.hub import Hub
 from supervisor_easy.web.metrics import OperationMetrics
+from supervisor_easy.web.namespecs import NamespecConverter
 from supervisor_easy.web.prefix import Prefix
 from supervisor_easy.web.secret_key import secret_key
 
@@ -52,6 +53,7 @@ def create_app(
     )
     settings = services.settings
     _configure(app, settings)
+    app.url_map.converters["namespec"] = NamespecConverter
     app.extensions[EXTENSION] = Web(
         services=services,
         engine=engine,

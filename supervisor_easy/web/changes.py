@@ -124,7 +124,7 @@ class Changes:
             "via": operation.actor.via,
             "targets": len(operation.targets),
             "summary": operation.summary(),
-            "waiting": dict(self._actions.waiting(operation_id)),
+            "waiting": {} if is_over else dict(self._actions.waiting(operation_id)),
             "is_over": is_over,
             # Log tails are fetched with the operation; a stream is for what is short.
             "outcomes": [outcome_to_dict(each) | {"log_tail": ""} for each in fresh],

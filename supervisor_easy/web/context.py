@@ -13,7 +13,8 @@ from flask import current_app, g
 
 from supervisor_easy.access import Identity, Permission, allows
 from supervisor_easy.engine import Engine
-from supervisor_easy.errors import NotAuthenticated
+from supervisor_easy.errors import NotAuthenticated, StaleRequest
+from supervisor_easy.model import Action, Target
 from supervisor_easy.services import Services
 from supervisor_easy.web.credentials import Credential
 from supervisor_easy.web.errors import HostCallsBusy
@@ -30,6 +31,15 @@ KEYS_KEPT = 2_000
 JOURNAL_WAIT = timedelta(seconds=15)
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an operation does, apart from who asked and why."""
+
+    action: Action
+    targets: frozenset[Target]
+    signal: str
+
+
 class RecentKeys:
     """Which operation an idempotency key of somebody made; bounded, thread-safe.
 
@@ -39,17 +49,32 @@ class RecentKeys:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._made: OrderedDict[tuple[str, str, str], tuple[Deed, str]] = OrderedDict()
 
-    def find(self, identity: Identity, key: str) -> str | None:
-        """Return the id of the operation, or None."""
+    def find(self, identity: Identity, key: str, deed: Deed) -> str | None:
+        """Return the id of the operation, or None.
+
+        Raises:
+            StaleRequest: the key stands for another deed.
+        """
         with self._lock:
-            return self._made.get((identity.name, identity.via, key))
+            made = self._made.get((identity.name, identity.via, key))
+        if made is None:
+            return None
+        known, operation_id = made
+        if known != deed:
+            raise StaleRequest(
+                f"this Idempotency-Key was used for operation {operation_id}, which "
+                "did something else; use a new key"
+            )
+        return operation_id
 
-    def add(self, identity: Identity, key: str, operation_id: str) -> None:
+    def add(
+        self, identity: Identity, key: str, deed: Deed, *, operation_id: str
+    ) -> None:
         """Remember an operation; the oldest is forgotten when there are too many."""
         with self._lock:
-            self._made[identity.name, identity.via, key] = operation_id
+            self._made[identity.name, identity.via, key] = (deed, operation_id)
             while len(self._made) > KEYS_KEPT:
                 self._made.popitem(last=False)
 

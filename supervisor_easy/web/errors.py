@@ -6,6 +6,7 @@ Nothing of a traceback, a setting or a request's body ever reaches an answer.
 import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from flask import Flask, Response, g, jsonify, redirect, render_template, request
 from flask import url_for as flask_url_for
@@ -162,13 +163,20 @@ def _fleet_error(error: FleetError) -> Response:
     if status == 401 and not wants_json():
         return _to_login()
     if status >= 500:
-        logger.warning("request failed path=%s code=%s: %s", request.path, code, error)
-    response = _answer(status, code, str(error), details)
+        text = " ".join(str(error).split())
+        logger.warning("request failed path=%s code=%s: %s", _path(), code, text)
+    message = _STORE_FAILED if isinstance(error, StoreError) else str(error)
+    response = _answer(status, code, message, details)
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(details["retry_after_s"])
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="supervisor-easy"'
     return response
+
+
+def _path() -> str:
+    """Return the request's path for the log: one line, whatever was sent."""
+    return quote(request.path, safe="/:@+,~")[:200]
 
 
 def _to_login() -> Response:
@@ -209,6 +217,8 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
+#: Where it is and what was asked of it is for those who run the console.
+_STORE_FAILED = "the database cannot be used; the console's log says more"
 _WORDS = {
     400: ("bad_request", "the request cannot be understood"),
     404: ("not_found", "there is nothing at this address"),
@@ -221,7 +231,7 @@ _WORDS = {
 
 def _unexpected(error: Exception) -> Response:
     # The edge of the web: whatever it is, the log has it and the caller learns nothing.
-    logger.error("request failed unexpectedly path=%s", request.path, exc_info=error)
+    logger.error("request failed unexpectedly path=%s", _path(), exc_info=error)
     return _answer(500, *_WORDS[500], {})
 
 

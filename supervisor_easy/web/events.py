@@ -15,6 +15,7 @@ from supervisor_easy.web.selection import (
     moment,
     number,
     query_of,
+    refuse_blank,
     refuse_unknown,
 )
 
@@ -52,8 +53,11 @@ def wish_of_request(*, is_typed: bool = False) -> Wish:
     Raises:
         BadRequest: it cannot be understood.
     """
-    known = (*PARAMETERS, "since", "kind", "limit", "before_id", "after_id")
-    refuse_unknown(request.args, [name for name in known if name != "state"])
+    others = ("since", "kind", "limit", "before_id", "after_id")
+    known = [*(name for name in PARAMETERS if name != "state"), *others]
+    refuse_unknown(request.args, known)
+    if not is_typed:
+        refuse_blank(request.args, known)
     before = number("before_id", 0, high=MAX_ID) or None
     after = number("after_id", 0, low=0, high=MAX_ID) if _has("after_id") else None
     if before is not None and after is not None:

@@ -16,6 +16,7 @@ from supervisor_easy.model import (
     Sighting,
 )
 from supervisor_easy.units import format_duration
+from supervisor_easy.web.timeline import Bundle
 from supervisor_easy.wire import process_to_dict
 
 _ACTIONS = {
@@ -56,6 +57,7 @@ def register(app: Flask) -> None:
     )
     for each in filters:
         app.jinja_env.filters[each.__name__] = each
+    app.jinja_env.tests["bundle"] = lambda line: isinstance(line, Bundle)
     app.jinja_env.globals["ProcessState"] = ProcessState
 
 

@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from supervisor_easy.access import Permission
 from supervisor_easy.model import HostCondition, OperationStatus, ProcessState
 from supervisor_easy.web.context import services
-from supervisor_easy.web.history import Wish, find_events
 from supervisor_easy.web.security import needs
 from supervisor_easy.web.selection import Query, find, is_trouble
+from supervisor_easy.web.timeline import recent
 
 blueprint = Blueprint("home", __name__)
 
-#: How far back the first page looks, and how many events it shows at most.
-RECENT, RECENT_EVENTS = timedelta(hours=1), 30
+#: How far back the first page looks, and how many lines it shows of that at most.
+RECENT, RECENT_LINES = timedelta(hours=1), 30
 #: Rows of each list of problems; the rest is a link.
 _ROWS = 50
 #: Changes within the hour from which a process counts as flapping.
@@ -34,11 +34,11 @@ def problems() -> ResponseReturnValue:
     now = services().clock.now()
     statuses = found.snapshot.hosts.values()
     troubled = [each for each in found.processes if is_trouble(each)]
-    page = find_events(
-        services(), Wish(Query(), since=now - RECENT, limit=RECENT_EVENTS)
-    )
     changes = services().events.changes_since(now - RECENT, limit=_ROWS)
     operations = services().journal.list(limit=_LOOKED_AT)
+    timeline = recent(
+        services(), since=now - RECENT, limit=RECENT_LINES, known=operations
+    )
     return render_template(
         "home/problems.html",
         found=found,
@@ -49,6 +49,5 @@ def problems() -> ResponseReturnValue:
         flapping=[(t, n) for t, n in changes.items() if n >= _FLAPPING],
         states=Counter(each.state for each in found.processes),
         running=[o for o in operations if o.status is OperationStatus.RUNNING],
-        events=page.events,
-        has_more_events=page.next_id is not None,
+        timeline=timeline,
     )

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from supervisor_easy.access import Permission
 from supervisor_easy.errors import NotFound
 from supervisor_easy.fleet.logs import LogSource
-from supervisor_easy.model import HostCondition, HostStatus, Process, Stream, Target
+from supervisor_easy.model import HostCondition, HostStatus, Process, Stream
 from supervisor_easy.selector import exact
 from supervisor_easy.web.context import services, web
 from supervisor_easy.web.history import Wish, find_events
@@ -54,7 +54,7 @@ def show(host: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/hosts/<host>/<path:namespec>")
+@blueprint.get("/hosts/<host>/<namespec:namespec>", merge_slashes=False)
 @needs(Permission.VIEW)
 def process(host: str, namespec: str) -> ResponseReturnValue:
     """Show one process."""
@@ -70,7 +70,7 @@ def process(host: str, namespec: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/hosts/<host>/<path:namespec>/log")
+@blueprint.get("/hosts/<host>/<namespec:namespec>/log", merge_slashes=False)
 @needs(Permission.VIEW_LOGS)
 def log(host: str, namespec: str) -> ResponseReturnValue:
     """Show the end of a process's logs, for browsers without scripts."""
@@ -97,9 +97,7 @@ def _status(host: str) -> HostStatus:
 
 
 def _process(status: HostStatus, namespec: str) -> Process:
-    group, _, name = namespec.partition(":")
-    wanted = Target(status.name, group, name)
     for each in status.processes:
-        if each.target == wanted:
+        if each.namespec == namespec:
             return each
     raise NotFound(f"{status.name} has no process {namespec} (any more)")

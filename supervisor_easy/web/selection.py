@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import request
 from werkzeug.datastructures import MultiDict
@@ -79,11 +79,15 @@ class Found:
 def query_of(args: "MultiDict[str, str]", *, is_typed: bool = False) -> Query:
     """Read the selecting parameters of a URL.
 
-    What a person typed into one box may be several selectors, with blanks between.
+    What a person typed into one box may be several selectors, with blanks between, and
+    a form sends its empty boxes, too. A program that sends an empty value has lost what
+    it meant, and that is never everything.
 
     Raises:
-        BadRequest: too many or too long.
+        BadRequest: too many or too long, or an empty one that no form sent.
     """
+    if not is_typed:
+        refuse_blank(args, PARAMETERS)
     texts = _words(args.getlist("selector"))
     if is_typed:
         texts = tuple(word for text in texts for word in text.split())
@@ -157,6 +161,17 @@ def refuse_unknown(args: Collection[str], known: Iterable[str]) -> None:
             raise BadRequest(f"unknown parameter {name[:50]!r}{hint}")
 
 
+def refuse_blank(args: "MultiDict[str, str]", names: Iterable[str]) -> None:
+    """Refuse parameters without a value: `?host=` must not mean every host.
+
+    Raises:
+        BadRequest: there is one; the message names it.
+    """
+    for name in names:
+        if any(not text.strip() for text in args.getlist(name)):
+            raise BadRequest(f"{name} is empty: say what you mean, or leave it out")
+
+
 def number(name: str, default: int, *, low: int = 1, high: int) -> int:
     """Return a whole number of the URL, within its limits.
 
@@ -180,16 +195,8 @@ def moment(name: str, *, now: datetime) -> datetime | None:
     text = request.args.get(name, "").strip()
     if not text:
         return None
-    try:
-        return now - parse_duration(text)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        # A + of a zone arrives as a blank where nobody escaped it.
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+    found = _back(text, now=now) or _utc(text)
+    if found is None:
         raise BadRequest(
             f"{name} is a span such as 1h30m, or a moment such as "
             "2026-11-20T12:00:00+00:00"
@@ -207,6 +214,23 @@ def is_trouble(process: Process) -> bool:
     if process.state is ProcessState.EXITED:
         return process.exit_status != 0
     return process.state.is_problem
+
+
+def _back(text: str, *, now: datetime) -> datetime | None:
+    try:
+        return now - parse_duration(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _utc(text: str) -> datetime | None:
+    """Return a moment in UTC; None if it is none, or one that UTC cannot hold."""
+    try:
+        # A + of a zone arrives as a blank where nobody escaped it.
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+        return None if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _words(texts: Sequence[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from supervisor_easy.settings import Settings
 from supervisor_easy.web.app import create_app
 from supervisor_easy.web.hub import Hub
 from supervisor_easy.web.metrics import OperationMetrics
+from supervisor_easy.web.patience import protocol_with
 from supervisor_easy.web.security import is_loopback
 from supervisor_easy.web.shell import Shell
 
@@ -170,6 +171,8 @@ def make_console(
         Shell(app, hub, settings=settings),
         lifespan="on",
         interface="asgi3",
+        # Named, so that no other package that happens to be there takes its place.
+        http=protocol_with(settings.client_timeout),
         ws="none",
         log_config=None,
         access_log=False,

@@ -25,8 +25,8 @@ TABLE = {
     ("GET", "/groups"): VIEWER,
     ("GET", "/hosts"): VIEWER,
     ("GET", "/hosts/<host>"): VIEWER,
-    ("GET", "/hosts/<host>/<path:namespec>"): VIEWER,
-    ("GET", "/hosts/<host>/<path:namespec>/log"): VIEWER,
+    ("GET", "/hosts/<host>/<namespec:namespec>"): VIEWER,
+    ("GET", "/hosts/<host>/<namespec:namespec>/log"): VIEWER,
     ("GET", "/processes"): VIEWER,
     ("GET", "/events"): VIEWER,
     ("GET", "/metrics"): VIEWER,
@@ -64,7 +64,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
 
 def path_of(rule: str) -> str:
     path = rule.replace("<path:filename>", "icon.svg").replace("<host>", "scan01")
-    path = path.replace("<path:namespec>", "celery:w1")
+    path = path.replace("<namespec:namespec>", "celery:w1")
     return path.replace("<operation_id>", "0123456789abcdef")
 
 

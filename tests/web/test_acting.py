@@ -3,11 +3,22 @@
 import json
 import re
 
+import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from supervisor_easy.access import Role
-from supervisor_easy.model import Operation, OperationStatus
+from supervisor_easy.model import (
+    Action,
+    Actor,
+    ErrorInfo,
+    Operation,
+    OperationStatus,
+    Outcome,
+    OutcomeKind,
+    Target,
+)
+from supervisor_easy.rpc.fake_process import FakeProgram
 from supervisor_easy.rpc.fake_trouble import Trouble
 from tests.eventually import eventually
 from tests.web.conftest import Fakes, LogIn, post
@@ -206,4 +217,49 @@ def test_failed_targets_are_offered_again(
 
     assert operation.summary()["failed"] == 1
     assert "Retry failed" in text
+    assert '<input type="hidden" name="target" value="scan01/celery:w1">' in text
+
+
+def test_the_page_of_an_operation_says_what_it_waits_for(
+    backstage: Backstage, fakes: Fakes, log_in: LogIn
+) -> None:
+    slow = FakeProgram("slow", startsecs=0, stop_time=60, stopwaitsecs=600)
+    fakes["scan01"].configure([slow])
+    fakes["scan01"].reboot()
+    state = backstage.services.state
+    known = Target("scan01", "slow", "slow")
+    eventually(lambda: state.snapshot().find(known))
+    browser = log_in()
+    location = confirm(browser, confirming_form(browser, "scan01/slow")).location
+    eventually(fakes.writes)
+
+    fakes["scan01"].trouble = Trouble.REFUSED
+
+    eventually(lambda: "waiting for scan01" in browser.get(location).text, within=15)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("taken_over", OutcomeKind.UNKNOWN),
+        ("abandoned", OutcomeKind.UNKNOWN),
+        ("interrupted", OutcomeKind.FAILED),
+    ],
+)
+def test_what_became_of_an_interrupted_operation_is_told_and_offered_again(
+    backstage: Backstage, log_in: LogIn, code: str, kind: OutcomeKind
+) -> None:
+    services = backstage.services
+    target = Target("scan01", "celery", "w1")
+    now = services.clock.now()
+    begun = Operation("a" * 16, Action.RESTART, (target,), Actor("ana", "web"), now)
+    services.journal.open(begun, owner=services.owner)
+    outcome = Outcome(target, kind, error=ErrorInfo(code, "look whether it runs"))
+    ends = [(begun.id, OperationStatus.INTERRUPTED)]
+    services.journal.write([], {begun.id: [outcome]}, ends, owner=services.owner)
+
+    text = log_in().get(f"/actions/{begun.id}").text
+
+    assert "look whether it runs" in text
+    assert "The console that began this ended in the middle of it" in text
     assert '<input type="hidden" name="target" value="scan01/celery:w1">' in text

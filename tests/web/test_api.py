@@ -1,6 +1,8 @@
 """The API: its shapes, its strictness, one error shape everywhere."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from supervisor_easy.model import Event, EventKind
 from supervisor_easy.rpc.fake_trouble import Trouble
 from supervisor_easy.wire import operation_from_dict
 from tests.eventually import eventually
-from tests.web.conftest import Fakes
+from tests.web.conftest import Fakes, LogIn
 from tests.web.consoles import Backstage
 from tests.web.test_access import path_of
 
@@ -293,3 +295,97 @@ def test_events_are_selected_by_name_also_of_processes_that_are_gone(
     body = json_of(api().get("/api/v1/events?selector=scan01/old&kind=process"))
 
     assert [each["message"] for each in body["events"]] == ["gone"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"action": "stop", "targets": ["scan01/celery:w1"]},
+        {"action": "restart", "targets": ["web1/web:web"]},
+        {"action": "restart", "targets": ["scan01/celery:w1", "web1/web:web"]},
+        {"action": "signal", "signal": "HUP", "targets": ["scan01/celery:w1"]},
+    ],
+    ids=["action", "target", "more targets", "signal"],
+)
+def test_a_key_that_was_used_for_something_else_is_refused(
+    api: Api, fakes: Fakes, other: dict[str, Any]
+) -> None:
+    program = api()
+    key = {"Idempotency-Key": "k1"}
+    first = {"action": "restart", "targets": ["scan01/celery:w1"]}
+    ended(program, json_of(program.post(ACTIONS, json=first, headers=key))["id"])
+    writes = fakes.writes()
+
+    answer = program.post(ACTIONS, json=other, headers=key)
+
+    assert answer.status_code == 409
+    assert error_of(answer) == "stale"
+    assert fakes.writes() == writes
+
+
+def test_a_key_with_another_signal_is_refused(api: Api) -> None:
+    program = api()
+    key = {"Idempotency-Key": "k1"}
+    body = {"action": "signal", "targets": ["scan01/celery:w1"]}
+    first = program.post(ACTIONS, json={**body, "signal": "HUP"}, headers=key)
+
+    other = program.post(ACTIONS, json={**body, "signal": "USR1"}, headers=key)
+    again = program.post(ACTIONS, json={**body, "signal": "HUP"}, headers=key)
+
+    assert error_of(other) == "stale"
+    assert json_of(again)["id"] == json_of(first)["id"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "0001-01-01T00:00:00%2B14:00",
+        "9999-12-31T23:59:59-14:00",
+        "99999999999d",
+        "2026-11-20T12:00:00",
+    ],
+)
+def test_a_moment_that_cannot_be_is_a_bad_request(api: Api, since: str) -> None:
+    answer = api().get(f"/api/v1/events?since={since}")
+
+    assert answer.status_code == 400
+    assert error_of(answer) == "bad_request"
+
+
+def break_database(backstage: Backstage) -> None:
+    """Take a table away."""
+    url = backstage.services.settings.database_url.get_secret_value()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.execute("ALTER TABLE event RENAME TO elsewhere")
+
+
+def test_a_page_tells_no_more_of_a_failed_database(
+    backstage: Backstage, log_in: LogIn
+) -> None:
+    browser = log_in(Role.VIEWER)
+    break_database(backstage)
+
+    answer = browser.get("/events")
+
+    assert answer.status_code == 503
+    assert "the database cannot be used; the console&#39;s log says more" in answer.text
+    assert "fleet.db" not in answer.text
+
+
+def test_an_error_of_the_database_tells_a_caller_neither_place_nor_statement(
+    api: Api, backstage: Backstage, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = api(Role.VIEWER)
+    break_database(backstage)
+
+    answer = program.get("/api/v1/events")
+
+    assert answer.status_code == 503
+    assert json_of(answer)["error"] == {
+        "code": "store",
+        "message": "the database cannot be used; the console's log says more",
+        "details": {},
+    }
+    (line,) = [each for each in caplog.messages if each.startswith("request failed")]
+    assert "no such table" in line
+    assert "\n" not in line

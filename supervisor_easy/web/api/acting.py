@@ -26,6 +26,7 @@ from supervisor_easy.web.selection import (
     Query,
     find,
     number,
+    refuse_blank,
     refuse_unknown,
     targets_of,
 )
@@ -80,6 +81,7 @@ def act() -> ResponseReturnValue:
 def operations() -> ResponseReturnValue:
     """Return the newest operations; `before` asks for those older than one."""
     refuse_unknown(request.args, ("limit", "before"))
+    refuse_blank(request.args, ("limit", "before"))
     limit = number("limit", PAGE, high=MAX_PAGE)
     before = request.args.get("before") or None
     found = services().journal.list(limit=limit + 1, before=before)
@@ -162,5 +164,4 @@ def _dry_run(action: Action, targets: tuple[Target, ...]) -> list[dict[str, Any]
 
 
 def _with_waiting(found: Operation) -> dict[str, Any]:
-    waiting = services().actions.waiting(found.id)
-    return {**operation_to_dict(found), "waiting": dict(waiting)}
+    return {**operation_to_dict(found), "waiting": acting.waiting(web(), found)}

@@ -18,6 +18,7 @@ from supervisor_easy.web.selection import (
     find,
     number,
     query_of,
+    refuse_blank,
     refuse_unknown,
 )
 
@@ -59,6 +60,7 @@ def logs() -> ResponseReturnValue:
 def main_log() -> ResponseReturnValue:
     """Return the end of supervisord's own log on one host."""
     refuse_unknown(request.args, ("host", "bytes"))
+    refuse_blank(request.args, ("host",))
     host = request.args.get("host", "")
     if host not in services().inventory.current.hosts:
         raise NotFound(f"the inventory has no host {host[:200]}")
@@ -77,6 +79,7 @@ def sources_of_request() -> tuple[Found, list[LogSource]]:
     Raises:
         BadRequest: no such stream, nothing selected, or too many logs.
     """
+    refuse_blank(request.args, (*PARAMETERS, "stream", "grep"))
     name = request.args.get("stream", Stream.STDOUT.value)
     if name not in set(Stream):
         raise BadRequest(f"{name[:30]!r} is no stream; there are stdout and stderr")

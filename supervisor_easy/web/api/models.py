@@ -13,7 +13,9 @@ Model = TypeVar("Model", bound=BaseModel)
 #: Most targets in one request; a larger fleet is acted on in parts.
 MAX_TARGETS = 50_000
 Text = Annotated[str, Field(max_length=1_000)]
-Texts = Annotated[list[Text], Field(max_length=1_000)]
+#: An empty word in a list has lost what was meant; it never means everything.
+Word = Annotated[str, Field(max_length=1_000, pattern=r"\S")]
+Texts = Annotated[list[Word], Field(max_length=1_000)]
 
 
 class _Strict(BaseModel):
@@ -29,7 +31,7 @@ class ActionBody(_Strict):
     hosts: Texts = []
     labels: Texts = []
     states: Texts = []
-    targets: Annotated[list[Text], Field(max_length=MAX_TARGETS)] = []
+    targets: Annotated[list[Word], Field(max_length=MAX_TARGETS)] = []
     expected: dict[Text, int] | None = None
     signal: Annotated[str, Field(max_length=20)] = ""
     reason: Annotated[str, Field(max_length=500)] = ""
@@ -39,7 +41,7 @@ class ActionBody(_Strict):
 class UpdatePreviewBody(_Strict):
     """`POST /updates/preview`: the hosts that read their configuration again."""
 
-    hosts: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
+    hosts: Annotated[list[Word], Field(min_length=1, max_length=1_000)]
 
 
 def read_body(kind: type[Model]) -> Model:

@@ -102,7 +102,18 @@ def test_the_baseline_is_written_before_anything_is_sent(
 
     assert bench.asked("stopProcess") == 0
     assert bench.outcomes[0].kind is OutcomeKind.FAILED
-    assert "disk is full" in str(bench.outcomes[0].error)
+    assert "could not be written down" in str(bench.outcomes[0].error)
+
+
+def test_what_the_database_says_is_in_the_log_and_not_in_the_outcome(
+    bench: Bench, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.is_disk_full = True
+
+    run(bench.act(Action.RESTART, "web"))
+
+    assert "disk is full" in caplog.text
+    assert "disk is full" not in str(bench.outcomes[0].error)
 
 
 def test_a_start_after_our_stop_is_sent_even_if_the_disk_is_full(
