@@ -2,8 +2,8 @@
 
 import secrets
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import click
@@ -11,6 +11,7 @@ import click
 from supervisor_easy.cli.backend import Backend, BlindHost, Json, Order
 from supervisor_easy.cli.context import App
 from supervisor_easy.cli.exits import ExitCode, exit_code_of_outcomes
+from supervisor_easy.cli.interrupts import Interrupts
 from supervisor_easy.cli.render import Bar, Format, plain_row
 from supervisor_easy.cli.tables import Table
 from supervisor_easy.cli.views import (
@@ -35,7 +36,8 @@ class Proposal:
     """What is about to be done, decided but not begun.
 
     `targets` are sent; `touched` is how many of them something will happen to, which
-    is what a person is asked about.
+    is what a person is asked about. Where somebody was asked, `expected` (pids by
+    target) and `recheck`, which raises `StaleRequest`, hold us to what was shown.
     """
 
     action: str
@@ -47,6 +49,9 @@ class Proposal:
     blind_hosts: Sequence[BlindHost] = ()
     signal: str = ""
     reason: str = ""
+    always_asks: bool = False
+    expected: Mapping[str, int] = field(default_factory=dict)
+    recheck: Callable[[], None] | None = None
 
 
 def carry_out(
@@ -59,28 +64,48 @@ def carry_out(
         out.say("dry run: nothing was done")
         _tell_blind(app, proposal.blind_hosts)
         return ExitCode.FAILED if proposal.blind_hosts else ExitCode.OK
+    must_ask = not is_sure and _must_ask(proposal, limit=backend.confirm_above)
     if proposal.targets:
-        out.say(f"{proposal.words}:")
-        out.show_talk(proposal.table)
+        # Nobody agrees to what was not shown, so -q does not silence this.
+        out.say(f"{proposal.words}:", always=must_ask)
+        out.show_talk(proposal.table, always=must_ask)
     _tell_blind(app, proposal.blind_hosts)
     if not proposal.targets:
         if not proposal.blind_hosts:
             out.say(f"nothing to {proposal.action}")
         _show_nothing(app, proposal)
         return ExitCode.FAILED if proposal.blind_hosts else ExitCode.OK
-    if not is_sure and not _may_go_on(app, proposal, limit=backend.confirm_above):
-        out.say("nothing was done")
-        return ExitCode.REFUSED
-    operation = backend.act(
-        Order(
-            proposal.action,
-            proposal.targets,
-            key=f"cli-{secrets.token_hex(16)}",
-            signal=proposal.signal,
-            reason=proposal.reason,
-        )
+    if must_ask:
+        if not _may_go_on(app, proposal, limit=backend.confirm_above):
+            out.say("nothing was done")
+            return ExitCode.REFUSED
+        if proposal.recheck is not None:
+            proposal.recheck()
+    return _act(app, backend, proposal, expected=proposal.expected if must_ask else {})
+
+
+def _act(
+    app: App, backend: Backend, proposal: Proposal, *, expected: Mapping[str, int]
+) -> ExitCode:
+    """Begin it and follow it; once begun, it is never left without its name."""
+    order = Order(
+        proposal.action,
+        proposal.targets,
+        key=f"cli-{secrets.token_hex(16)}",
+        signal=proposal.signal,
+        reason=proposal.reason,
+        expected=expected,
     )
-    return _Following(app, backend, operation, proposal).to_the_end()
+    with Interrupts() as interrupts:
+        try:
+            operation = backend.act(order)
+        except KeyboardInterrupt:
+            app.out.warn(
+                "left before it was known whether the operation had begun; "
+                "fleet events --kind action tells"
+            )
+            raise
+        return _Following(app, backend, operation, proposal).to_the_end(interrupts)
 
 
 def _tell_blind(app: App, blind_hosts: Sequence[BlindHost]) -> None:
@@ -104,19 +129,24 @@ def _blind_documents(blind_hosts: Sequence[BlindHost]) -> list[Json]:
     return [{"host": each.host, "error": each.error} for each in blind_hosts]
 
 
+def _must_ask(proposal: Proposal, *, limit: int) -> bool:
+    if not proposal.targets:
+        return False
+    return proposal.always_asks or proposal.touched > limit
+
+
 def _may_go_on(app: App, proposal: Proposal, *, limit: int) -> bool:
-    """Ask above the limit; without a terminal, refuse.
+    """Ask; without a terminal, refuse.
 
     Raises:
         UsageError: nobody can be asked.
     """
-    count = proposal.touched
-    if count <= limit:
-        return True
+    count = proposal.touched or len(proposal.targets)
     if not app.out.can_ask:
+        why = "this always asks" if proposal.always_asks else f"the limit is {limit}"
         raise click.UsageError(
             f"this would {proposal.action} {count} targets and there is no terminal "
-            f"to ask on (the limit is {limit}); add --yes"
+            f"to ask on ({why}); add --yes"
         )
     answer = app.out.ask(f"Type {count} to go on, anything else to leave:")
     return answer == str(count)
@@ -135,31 +165,39 @@ class _Following:
         self._told: set[str] = set()
         self._is_interrupted = False
 
-    def to_the_end(self) -> ExitCode:
+    def to_the_end(self, interrupts: Interrupts) -> ExitCode:
         """Follow until every target has its outcome, or until told to leave."""
         title = self._proposal.action.replace("_", " ")
-        with self._app.out.progress(title, len(self._proposal.targets)) as bar:
-            while not self._is_over(bar):
-                try:
-                    self._follow(bar)
-                except KeyboardInterrupt:
-                    if self._is_interrupted:
-                        break
-                    self._is_interrupted = True
-                    self._cancel()
+        try:
+            with self._app.out.progress(title, len(self._proposal.targets)) as bar:
+                self._follow(bar, interrupts)
+            interrupts.hold()
+        except KeyboardInterrupt:
+            pass  # the second one: leave, and say what is left
+        except FleetError:
+            self._app.out.warn(
+                f"operation {self._operation['id']} was begun, and what becomes of it "
+                "cannot be seen from here; fleet events tells"
+            )
+            raise
+        self._is_interrupted = interrupts.count > 0
         return self._report()
+
+    def _follow(self, bar: Bar, interrupts: Interrupts) -> None:
+        pause = threading.Event()
+        span = _FIRST_LOOK
+        is_cancelled = False
+        while not self._is_over(bar):
+            if interrupts.count and not is_cancelled:
+                is_cancelled = True
+                self._cancel()
+            pause.wait(span.total_seconds())
+            span = min(span * 2, LOOK_EVERY)
+            self._operation = self._backend.operation(self._operation["id"])
 
     def _is_over(self, bar: Bar) -> bool:
         self._tell(bar)
         return bool(self._operation["status"] != "running")
-
-    def _follow(self, bar: Bar) -> None:
-        pause = threading.Event()
-        span = _FIRST_LOOK
-        while not self._is_over(bar):
-            pause.wait(span.total_seconds())
-            span = min(span * 2, LOOK_EVERY)
-            self._operation = self._backend.operation(self._operation["id"])
 
     def _tell(self, bar: Bar) -> None:
         outcomes = self._operation["outcomes"]
@@ -178,11 +216,11 @@ class _Following:
         try:
             self._backend.cancel(operation_id)
         except FleetError as error:
-            out.warn(f"it cannot be cancelled: {error}")
+            out.warn(f"operation {operation_id} cannot be cancelled: {error}")
             return
         out.warn(
-            "cancelled: nothing more is begun, what was begun goes on to its end; "
-            "Ctrl-C again leaves at once"
+            f"cancelled operation {operation_id}: nothing more is begun, what was "
+            "begun goes on to its end; Ctrl-C again leaves at once"
         )
 
     def _report(self) -> ExitCode:
@@ -204,6 +242,11 @@ class _Following:
             return ExitCode.INTERRUPTED
         out.say(summary_line(operation))
         if self._is_interrupted:
+            left = sum(each["outcome"] == "skipped" for each in operation["outcomes"])
+            out.warn(
+                f"interrupted: operation {operation['id']} has ended, "
+                f"{plural(left, 'target')} left alone"
+            )
             return ExitCode.INTERRUPTED
         return exit_code_of_outcomes(
             operation["outcomes"], has_blind_hosts=bool(self._proposal.blind_hosts)

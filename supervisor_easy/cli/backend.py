@@ -5,10 +5,12 @@ has. Every method may raise `FleetError`s and has a deadline.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
+
+from supervisor_easy.errors import SelectorError
 
 if TYPE_CHECKING:
     from supervisor_easy.model import ProcessConfig
@@ -36,7 +38,23 @@ class Query:
 
     def __bool__(self) -> bool:
         """Whether anything was selected."""
-        return any((self.selectors, self.groups, self.hosts, self.labels, self.states))
+        return any(self._parts)
+
+    def refuse_blanks(self) -> None:
+        """See that no part is blank: a blank never means everything.
+
+        Raises:
+            SelectorError: one is.
+        """
+        if any(not text.strip() for part in self._parts for text in part):
+            raise SelectorError(
+                "a selector, host, group, label or state is empty; "
+                "write * for everything"
+            )
+
+    @property
+    def _parts(self) -> tuple[tuple[str, ...], ...]:
+        return (self.selectors, self.groups, self.hosts, self.labels, self.states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +85,8 @@ class Plan:
 class Order:
     """An action on exactly these targets (`host/group:name`).
 
-    `key` makes a repeated order the same one.
+    `key` makes a repeated order the same one. `expected` tells, by target, the pid
+    that somebody was shown and agreed to; if one is another by now, nothing is done.
     """
 
     action: str
@@ -75,6 +94,7 @@ class Order:
     key: str
     signal: str = ""
     reason: str = ""
+    expected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +150,24 @@ class Backend(Protocol):
         """Look now and return every group of the inventory with its counts."""
         ...
 
-    def plan(self, action: str, query: Query) -> Plan:
+    def plan(self, action: str, query: Query, *, signal: str = "") -> Plan:
         """Say what an action would do; nothing is done."""
         ...
 
-    def plan_update(self, hosts: Query) -> list[Json]:
-        """Have hosts read their configuration again and say what would change."""
+    def plan_update(self, hosts: Sequence[str]) -> list[Json]:
+        """Have hosts read their configuration again and say what would change.
+
+        Raises:
+            SelectorError: no host is named, or one that is not there.
+        """
         ...
 
     def act(self, order: Order) -> Json:
-        """Begin an operation and return it."""
+        """Begin an operation and return it.
+
+        Raises:
+            StaleRequest: a process is not what `expected` says; nothing was done.
+        """
         ...
 
     def operation(self, operation_id: str) -> Json:

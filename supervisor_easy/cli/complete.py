@@ -7,6 +7,7 @@ folder. It is made anew when the inventory file has changed; no secret is in it.
 import hashlib
 import json
 import os
+import re
 import shlex
 import tempfile
 import tomllib
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Most processes kept for completion; a fleet above it completes hosts and groups.
 _MOST_PROCESSES = 20_000
+
+#: Words that no shell expands, splits or runs, but for globs, `~` and `!`.
+_HARMLESS = re.compile(r"[\w.@%+,:/=~*?\[\]-]+")
 
 Names = dict[str, Any]
 
@@ -57,6 +61,7 @@ def complete_selector(
     return [
         CompletionItem(text, is_open="/" not in text and "@" not in text)
         for text in complete(incomplete, _catalog(_names(ctx)))
+        if _is_harmless(text, incomplete)
     ]
 
 
@@ -64,14 +69,32 @@ def complete_host(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[str]:
     """Complete a host's name."""
-    return [name for name in _names(ctx)["hosts"] if name.startswith(incomplete)]
+    return _offered(_names(ctx)["hosts"], incomplete)
 
 
 def complete_group(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[str]:
     """Complete the name of a group of the inventory."""
-    return [name for name in _names(ctx)["groups"] if name.startswith(incomplete)]
+    return _offered(_names(ctx)["groups"], incomplete)
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[str]:
+    return [
+        name
+        for name in names
+        if name.startswith(incomplete) and _is_harmless(name, incomplete)
+    ]
+
+
+def _is_harmless(word: str, incomplete: str) -> bool:
+    """Say whether a shell would take a word as nothing but a word.
+
+    Names come from hosts, and what is completed is run by Enter. A `!` recalls an
+    old command, unless somebody typed it himself to begin a selector.
+    """
+    is_typed = incomplete.startswith("!")
+    return _HARMLESS.fullmatch(word.removeprefix("!") if is_typed else word) is not None
 
 
 class BashWithSelectors(ShellComplete):
@@ -84,14 +107,16 @@ class BashWithSelectors(ShellComplete):
     name = "bash"
     source_template = """\
 %(complete_func)s() {
-    local IFS=$'\\n' response
+    local response
     response=$(env COMP_LINE="${COMP_LINE:0:$COMP_POINT}" \
 %(complete_var)s=bash_complete "$1")
     if [[ $response == _FILES_ ]]; then
         COMPREPLY=()
         compopt +o nospace -o default
+    elif [[ -n $response ]]; then
+        mapfile -t COMPREPLY <<< "$response"
     else
-        COMPREPLY=($response)
+        COMPREPLY=()
     fi
 }
 complete -o nosort -o nospace -F %(complete_func)s %(prog_name)s
@@ -114,7 +139,11 @@ complete -o nosort -o nospace -F %(complete_func)s %(prog_name)s
         found = self.get_completions(args, incomplete)
         if any(item.type in ("file", "dir") for item in found):
             return "_FILES_"
-        return "\n".join(f"{item.value[known:]}{_end_of(item)}" for item in found)
+        return "\n".join(
+            f"{item.value[known:]}{_end_of(item)}"
+            for item in found
+            if _is_harmless(item.value, incomplete)
+        )
 
     def format_completion(self, item: CompletionItem) -> str:
         """Return one completion as a line."""

@@ -6,11 +6,12 @@ has a deadline, every answer a limit.
 
 import http.client
 import json
+import re
 import ssl
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from supervisor_easy import __version__
 from supervisor_easy.cli.exits import ConsoleRefused, ConsoleUnreachable
@@ -21,6 +22,11 @@ Parameters = Mapping[str, str | int | Sequence[str] | None]
 
 #: Longest line of an event stream, in bytes.
 _MAX_LINE = 1 << 20
+#: What a console says last in a stream, with its reason.
+_FAREWELL = ": bye:"
+#: What the path of a URL and a token may hold, so that no request goes awry.
+_PATH = re.compile(r"[\x21-\x7e]*")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class ConsoleApi:
@@ -32,23 +38,11 @@ class ConsoleApi:
         Raises:
             ConfigError: the URL is not one of a console, or there is no token.
         """
-        self.url = (settings.server or "").rstrip("/")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(
-                f"--server {self.url!r} is not the URL of a console; "
-                "write one such as https://ops.example.com/fleet"
-            )
-        if parts.username or parts.password:
-            raise ConfigError("--server holds a password; use FLEET_TOKEN instead")
-        if settings.token is None:
-            raise ConfigError(
-                "FLEET_TOKEN is not set; an admin makes a token on the console's "
-                "machine: fleet token create NAME"
-            )
-        self._parts = parts
-        self._token = settings.token.get_secret_value()
+        self.url = (settings.server or "").strip().rstrip("/")
+        self._parts = _parts_of(self.url)
+        self._token = _token_of(settings)
         self._timeout = settings.server_timeout.total_seconds()
+        self._silence = settings.server_silence.total_seconds()
         self._max_bytes = settings.max_reply_bytes
 
     def get(self, path: str, parameters: Parameters | None = None) -> Any:
@@ -64,8 +58,13 @@ class ConsoleApi:
         return self._twice("POST", path, data, headers | {"Idempotency-Key": key})
 
     def stream(self, path: str, parameters: Parameters) -> Generator[Any, None, None]:
-        """Yield the JSON of each event of a stream, until it ends or is closed."""
-        connection = self._connect()
+        """Yield the JSON of each event of a stream until it is closed.
+
+        Raises:
+            ConsoleUnreachable: the console ended it, or gave no sign of life.
+        """
+        # A quiet log is no fault; the console sends a sign of life itself.
+        connection = self._connect(self._silence)
         try:
             response = self._send(
                 connection,
@@ -76,10 +75,15 @@ class ConsoleApi:
             )
             if response.status != 200:
                 raise self._refusal(response)
-            if connection.sock is not None:
-                # A quiet log is no fault; the console sends a sign of life itself.
-                connection.sock.settimeout(None)
-            yield from _events(response)
+            reason = yield from _events(response)
+            raise ConsoleUnreachable(
+                f"the console {self.url} ended the stream: {reason}"
+            )
+        except TimeoutError as exc:
+            raise ConsoleUnreachable(
+                f"the console {self.url} gave no sign of life for {self._silence:g} s; "
+                "the stream has ended"
+            ) from exc
         except (OSError, http.client.HTTPException) as exc:
             raise self._unreachable(exc) from exc
         finally:
@@ -119,12 +123,13 @@ class ConsoleApi:
                 f"what answers at {self.url} is not a console of supervisor-easy"
             ) from exc
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, timeout: float | None = None) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
+        timeout = timeout or self._timeout
         if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+            return http.client.HTTPConnection(host, port, timeout=timeout)
         return http.client.HTTPSConnection(
-            host, port, timeout=self._timeout, context=ssl.create_default_context()
+            host, port, timeout=timeout, context=ssl.create_default_context()
         )
 
     def _send(
@@ -171,6 +176,50 @@ class ConsoleApi:
         return ConsoleUnreachable(f"the console {self.url} does not answer: {reason}")
 
 
+def _parts_of(url: str) -> SplitResult:
+    """Take a console's URL apart; what is wrong with it is found before it is used.
+
+    Raises:
+        ConfigError: it is not one; a password in it is not repeated.
+    """
+    if "@" in url:
+        raise ConfigError("--server holds a password; use FLEET_TOKEN instead")
+    wrong = ConfigError(
+        f"--server {url!r} is not the URL of a console; "
+        "write one such as https://ops.example.com/fleet"
+    )
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        is_usable = parts.port != 0
+    except ValueError:  # also a UnicodeError
+        raise wrong from None
+    is_web = parts.scheme in ("http", "https") and parts.hostname
+    if not (is_web and is_usable and _PATH.fullmatch(parts.path)):
+        raise wrong
+    return parts
+
+
+def _token_of(settings: Settings) -> str:
+    """Return the token.
+
+    Raises:
+        ConfigError: there is none, or no header can hold it; it is not repeated.
+    """
+    token = settings.token.get_secret_value().strip() if settings.token else ""
+    if not token:
+        raise ConfigError(
+            "FLEET_TOKEN is not set; an admin makes a token on the console's "
+            "machine: fleet token create NAME"
+        )
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(
+            "FLEET_TOKEN is not a token: it holds a blank, a line end, or a character "
+            "that is not ASCII"
+        )
+    return token
+
+
 def quoted(part: str) -> str:
     """Return one part of a path."""
     return quote(part, safe="")
@@ -186,9 +235,10 @@ def _with(path: str, parameters: Parameters | None) -> str:
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
-def _events(response: http.client.HTTPResponse) -> Iterator[Any]:
-    """Yield the data of each event; comments and other fields mean nothing to us."""
+def _events(response: http.client.HTTPResponse) -> Generator[Any, None, str]:
+    """Yield the data of each event; return why there are no more of them."""
     data: list[str] = []
+    reason = "it gave no reason"
     while line := response.readline(_MAX_LINE):
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("data:"):
@@ -196,3 +246,6 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Any]:
         elif not text and data:
             yield json.loads("\n".join(data))
             data = []
+        elif text.startswith(_FAREWELL):
+            reason = text.removeprefix(_FAREWELL).strip()[:100]
+    return reason

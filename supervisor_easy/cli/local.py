@@ -24,14 +24,16 @@ from supervisor_easy.cli.backend import (
     Plan,
     Query,
 )
+from supervisor_easy.cli.choosing import hosts_named, hosts_to_ask, narrowing
 from supervisor_easy.cli.complete import remember
 from supervisor_easy.cli.history import find_events
 from supervisor_easy.cli.leftovers import finish_leftovers
 from supervisor_easy.cli.locallogs import read_logs
 from supervisor_easy.cli.localstore import user_name
 from supervisor_easy.cli.render import Output
+from supervisor_easy.cli.stale import refuse_changed
 from supervisor_easy.engine import Engine
-from supervisor_easy.errors import EmptySelection, RpcError, SelectorError, StoreError
+from supervisor_easy.errors import EmptySelection, RpcError, StoreError
 from supervisor_easy.fleet.actions import Request
 from supervisor_easy.fleet.logs import LogSource
 from supervisor_easy.fleet.preview import preview
@@ -48,7 +50,7 @@ from supervisor_easy.model import (
     Snapshot,
     Stream,
 )
-from supervisor_easy.selector import Catalog, Narrowing, Selection, select
+from supervisor_easy.selector import Selection, select
 from supervisor_easy.services import Services, build
 from supervisor_easy.settings import Settings
 from supervisor_easy.wire import (
@@ -172,8 +174,9 @@ class LocalBackend:
 
     # -- acting
 
-    def plan(self, action: str, query: Query) -> Plan:
-        """Say what an action would do."""
+    def plan(self, action: str, query: Query, *, signal: str = "") -> Plan:
+        """Say what an action would do; the signal makes no difference to that."""
+        del signal
         self._look(self._hosts_of(query))
         selection = self._select(query)
         targets = [
@@ -188,14 +191,12 @@ class LocalBackend:
         ]
         return Plan(targets, self._blind(selection.blind_hosts))
 
-    def plan_update(self, hosts: Query) -> list[Json]:
+    def plan_update(self, hosts: Sequence[str]) -> list[Json]:
         """Have hosts read their configuration again and say what would change."""
-        chosen = self._hosts_of(hosts)
+        asked = [self._services.supervisor(name) for name in self._named(hosts)]
         futures = [
-            self._engine.submit(
-                lambda host=host: preview_update(self._services.supervisors(host))  # type: ignore[misc]
-            )
-            for host in chosen
+            self._engine.submit(lambda each=each: preview_update(each))  # type: ignore[misc]
+            for each in asked
         ]
         previews = [future.result() for future in futures]
         return [
@@ -212,6 +213,7 @@ class LocalBackend:
 
     def act(self, order: Order) -> Json:
         """Write an operation down and begin it."""
+        self._refuse_stale(order.expected)
         request = Request(
             action=Action(order.action),
             targets=tuple(target_from_text(text) for text in order.targets),
@@ -278,25 +280,28 @@ class LocalBackend:
             remember(str(self._settings.inventory.absolute()), services.catalog())
 
     def _hosts_of(self, query: Query) -> list[Host]:
-        """Return the hosts a query can be about, so that no other is asked.
+        return hosts_to_ask(query, self._services.inventory.current)
 
-        With no process known, each host that is meant is one nothing is known of.
-        """
-        inventory = self._services.inventory.current
-        if not query:
-            return list(inventory.hosts.values())
-        groups = {name: group.members for name, group in inventory.groups.items()}
-        catalog = Catalog(hosts=inventory.hosts, groups=groups, processes=())
-        try:
-            chosen = select(query.selectors, catalog, narrow=_narrowing(query))
-        except SelectorError:
-            # Only the whole fleet tells which names are near.
-            return list(inventory.hosts.values())
-        return [inventory.hosts[name] for name in chosen.blind_hosts]
+    def _refuse_stale(self, expected: Mapping[str, int]) -> None:
+        """Look again at what somebody agreed to, and refuse if it has changed."""
+        if not expected:
+            return
+        wanted = {text: target_from_text(text) for text in expected}
+        known = self._services.inventory.current.hosts
+        self._look([known[name] for name in {t.host for t in wanted.values()}])
+        snapshot = self._services.state.snapshot()
+        found = {text: snapshot.find(target) for text, target in wanted.items()}
+        refuse_changed(
+            [
+                text
+                for text, process in found.items()
+                if process is None or process.pid != expected[text]
+            ]
+        )
 
     def _select(self, query: Query) -> Selection:
         catalog = self._services.catalog()
-        selection = select(query.selectors, catalog, narrow=_narrowing(query))
+        selection = select(query.selectors, catalog, narrow=narrowing(query))
         snapshot = self._services.state.snapshot()
         blind = tuple(h for h in selection.blind_hosts if _is_blind(snapshot.hosts[h]))
         if not selection.processes and not blind:
@@ -345,8 +350,7 @@ class LocalBackend:
         }
 
     def _named(self, names: Sequence[str]) -> list[str]:
-        """Return the hosts that selectors of hosts name."""
-        return [host.name for host in self._hosts_of(Query(hosts=tuple(names)))]
+        return hosts_named(names, self._services.inventory.current.hosts)
 
     # -- inside: the journal
 
@@ -370,10 +374,6 @@ class LocalBackend:
     def _with_waiting(self, operation: Operation) -> Json:
         waiting = self._services.actions.waiting(operation.id)
         return {**operation_to_dict(operation), "waiting": dict(waiting)}
-
-
-def _narrowing(query: Query) -> Narrowing:
-    return Narrowing(query.groups, query.hosts, query.labels, query.states)
 
 
 def _is_blind(status: HostStatus) -> bool:

@@ -16,9 +16,10 @@ from supervisor_easy.cli.backend import (
     Plan,
     Query,
 )
+from supervisor_easy.cli.choosing import hosts_named
 from supervisor_easy.cli.http import ConsoleApi, quoted
-from supervisor_easy.errors import ConfigError, EmptySelection
-from supervisor_easy.model import ProcessConfig
+from supervisor_easy.errors import ConfigError
+from supervisor_easy.model import Host, ProcessConfig
 from supervisor_easy.settings import Settings
 
 #: How often a live table asks the console.
@@ -82,15 +83,20 @@ class RemoteBackend:
 
     # -- acting
 
-    def plan(self, action: str, query: Query) -> Plan:
+    def plan(self, action: str, query: Query, *, signal: str = "") -> Plan:
         """Have the console say what an action would do."""
-        body = {"action": action, **_body(query), "dry_run": True}
+        body = {
+            "action": action,
+            **_body(query),
+            "signal": signal,
+            "dry_run": True,
+        }
         answer = self._api.post("actions", body)
         return Plan(answer["targets"], self._blind(answer["blind_hosts"]))
 
-    def plan_update(self, hosts: Query) -> list[Json]:
+    def plan_update(self, hosts: Sequence[str]) -> list[Json]:
         """Have the console ask hosts what an update would change."""
-        names = self._hosts_of(hosts)
+        names = self._hosts_named(hosts)
         answer = self._api.post("updates/preview", {"hosts": names})
         return _items(answer, "hosts")
 
@@ -101,6 +107,7 @@ class RemoteBackend:
             "targets": list(order.targets),
             "signal": order.signal,
             "reason": order.reason,
+            "expected": dict(order.expected) or None,
             "dry_run": False,
         }
         found: Json = self._api.post("actions", body, key=order.key)
@@ -123,7 +130,8 @@ class RemoteBackend:
             word = "--since-start" if logs.since_start else "--main --follow"
             raise ConfigError(f"{word} does not work through a console")
         if logs.main_hosts is not None:
-            return LogStream(self._main_logs(logs.main_hosts, lines=logs.lines))
+            names = self._hosts_named(logs.main_hosts)
+            return LogStream(self._main_logs(names, lines=logs.lines))
         found = self.processes(logs.query)
         parameters = {
             **_selection(logs.query),
@@ -161,20 +169,23 @@ class RemoteBackend:
         reasons = {each["name"]: each["error"] for each in self.hosts()}
         return [BlindHost(str(each), _message(reasons.get(each))) for each in hosts]
 
-    def _hosts_of(self, query: Query) -> list[str]:
-        if not query:
-            return [each["name"] for each in self.hosts()]
-        found = self.processes(query)
-        names = dict.fromkeys(each["host"] for each in found.processes)
-        names |= dict.fromkeys(each.host for each in found.blind_hosts)
-        if not names:
-            raise EmptySelection("no host is selected")
-        return list(names)
+    def _hosts_named(self, names: Sequence[str]) -> list[str]:
+        """Choose here, among the hosts the console has, by the rules of this machine.
+
+        So a host without a process is one too, and nothing is left to a console that
+        may read a mistake otherwise.
+        """
+        Query(hosts=tuple(names)).refuse_blanks()
+        known = {
+            each["name"]: Host(each["name"], "", each["labels"])
+            for each in self.hosts()
+        }
+        return hosts_named(names, known)
 
     def _main_logs(
         self, hosts: Sequence[str], *, lines: int
     ) -> Generator[Json, None, None]:
-        for host in self._hosts_of(Query(hosts=tuple(hosts))):
+        for host in hosts:
             size = min(max(1, lines) * _GUESSED_LINE, _MOST_MAIN_BYTES)
             answer = self._api.get("logs/main", {"host": host, "bytes": size})
             # The first line may lack its beginning.
@@ -192,6 +203,7 @@ class RemoteBackend:
 
 
 def _selection(query: Query) -> dict[str, Sequence[str]]:
+    query.refuse_blanks()
     return {
         "selector": query.selectors,
         "group": query.groups,
@@ -202,6 +214,7 @@ def _selection(query: Query) -> dict[str, Sequence[str]]:
 
 
 def _body(query: Query) -> Json:
+    query.refuse_blanks()
     return {
         "selectors": list(query.selectors),
         "groups": list(query.groups),

@@ -130,9 +130,9 @@ class Output:
 
     # -- talk
 
-    def say(self, text: str = "") -> None:
-        """Tell something that is not data; `-q` silences it."""
-        if not self.is_quiet:
+    def say(self, text: str = "", *, always: bool = False) -> None:
+        """Tell something that is not data; `-q` silences it, unless `always`."""
+        if always or not self.is_quiet:
             self._talk(text)
 
     def warn(self, text: str) -> None:
@@ -148,9 +148,9 @@ class Output:
         if not self.is_quiet:
             self._talk(text, style="dim")
 
-    def show_talk(self, table: Table) -> None:
+    def show_talk(self, table: Table, *, always: bool = False) -> None:
         """Show a table that is not this command's data, such as what will be done."""
-        if self.is_quiet:
+        if self.is_quiet and not always:
             return
         if sys.stderr.isatty():
             self._console(sys.stderr).print(rich_table(table))
@@ -272,12 +272,16 @@ class Screen:
 
 
 class SafeHandler(logging.Handler):
-    """Writes log records to stderr as it is at that moment, neutralised."""
+    """Writes log records to stderr as it is at that moment, neutralised.
+
+    Lines behind the first are indented: none of them passes for a record of its own.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        text = self.format(record)
-        sys.stderr.writelines(f"{safe(line)}\n" for line in text.split("\n"))
+        first, *more = self.format(record).split("\n")
+        lines = [first, *(f"    {line}" for line in more)]
+        sys.stderr.writelines(f"{safe(line)}\n" for line in lines)
         sys.stderr.flush()
 
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -20,7 +21,7 @@ PATIENCE = 30.0
 #: Becomes the program, with its standard input as its terminal.
 _LAUNCHER = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    "os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 
@@ -33,11 +34,12 @@ class Terminal:
         *,
         environ: Mapping[str, str],
         size: tuple[int, int] = (50, 200),
+        program: Sequence[str] = (sys.executable, "-m", "supervisor_easy"),
     ) -> None:
-        """Start it."""
+        """Start it, or another program."""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        command = [sys.executable, "-c", _LAUNCHER, "-m", "supervisor_easy"]
+        command = [sys.executable, "-c", _LAUNCHER, *program]
         self._process = subprocess.Popen(
             [*command, *arguments],
             stdin=slave,
@@ -73,6 +75,13 @@ class Terminal:
             expecting=f"{text!r} in {self.text!r}",
         )
         return self.text
+
+    def listen(self, seconds: float) -> None:
+        """Take what it prints for so long."""
+        give_up_at = time.monotonic() + seconds
+        while (left := give_up_at - time.monotonic()) > 0:
+            select.select([self._master], [], [], min(left, 0.01))
+            self._read()
 
     def type(self, keys: str) -> None:
         """Type keys; ETX is Ctrl-C."""

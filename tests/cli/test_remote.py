@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.conftest import Fleet, inventory_of
 from tests.daemons import Supervisord
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.daemon, pytest.mark.e2e]
 
@@ -210,3 +211,127 @@ def test_a_password_in_the_url_is_refused(through: Through) -> None:
 
     assert result.code == 2
     assert "s3cret" not in result.err
+
+
+ACTIONS = (
+    ("start", "web1/manual"),
+    ("stop", "web1/manual"),
+    ("restart", "web1/web"),
+    ("signal", "HUP", "web1/chatter"),
+    ("signal", "18", "web1/web"),
+    ("clear-logs", "web1/web"),
+)
+
+
+@pytest.mark.parametrize("arguments", ACTIONS, ids=" ".join)
+def test_every_action_on_processes_works_through_a_console(
+    through: Through, arguments: tuple[str, ...]
+) -> None:
+    result = through("operator")(*arguments)
+
+    assert (result.code, len(result.rows)) == (0, 1), result.err
+
+
+def test_hosts_are_updated_and_restarted_through_a_console(
+    through: Through, web2: Supervisord
+) -> None:
+    fleet = through("admin")
+    before = web2.info("web")["pid"]
+
+    assert fleet("update", "web2", "--yes").code == 0
+    assert fleet("restart-supervisord", "web2", "--yes").code == 0
+    assert web2.info("web")["pid"] != before
+
+
+@pytest.mark.parametrize("name", ["web11", "", " ", "web1/web", "@webs", "!web1"])
+@pytest.mark.parametrize(
+    "command", [("update", "--dry-run"), ("update", "--yes"), ("logs", "--main")]
+)
+def test_a_host_that_is_none_is_refused_by_a_console(
+    through: Through, command: tuple[str, ...], name: str
+) -> None:
+    result = through("admin")(*command, name)
+
+    assert (result.code, result.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", ""),
+        ("status", "--host", " "),
+        ("stop", "", "--yes"),
+        ("stop", "--group", "", "--yes"),
+        ("restart-supervisord", "", "--yes"),
+        ("logs", ""),
+        ("events", ""),
+    ],
+    ids=" ".join,
+)
+def test_a_blank_is_never_sent_to_a_console(
+    through: Through, arguments: tuple[str, ...]
+) -> None:
+    # There is nothing at this address: what is refused was refused before.
+    result = through("admin")("--server", "http://127.0.0.1:9", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert "empty" in result.err
+
+
+@pytest.mark.parametrize("token", ["fleet_s3cret\nX-Evil: 1", "fleet_s3cret€", "a b"])
+def test_a_token_no_header_can_hold_is_refused_and_not_shown(
+    through: Through, token: str
+) -> None:
+    result = through(token)("-v", "status")
+
+    assert result.code == 2
+    assert "FLEET_TOKEN" in result.err
+    assert "s3cret" not in result.err
+
+
+def test_blanks_around_a_token_do_not_matter(
+    through: Through, console: Console
+) -> None:
+    assert through(f" {console.tokens['viewer']}\n")("hosts").code in (0, 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999",
+        "http://[::1",
+        "http://bücher..de",
+        "http://127.0.0.1:80/日本",
+        "ftp://u:s3cret@example.com",
+        "127.0.0.1",
+    ],
+)
+def test_a_url_that_is_none_is_bad_usage(through: Through, url: str) -> None:
+    result = through("viewer")("--server", url, "status")
+
+    assert result.code == 2
+    assert "--server" in result.err
+    assert "s3cret" not in result.err
+
+
+def test_a_process_that_changed_while_the_question_stood_is_refused_by_a_console(
+    through: Through, web1: Supervisord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = through("operator")
+    monkeypatch.setenv("FLEET_CONFIRM_ABOVE", "1")
+    with fleet.terminal("restart", "web1/web", "web1/worker") as terminal:
+        terminal.expect("Type 4 to go on")
+        web1.call("stopProcess", "web")
+        web1.call("startProcess", "web")
+        pid = web1.info("web")["pid"]
+        (seen,) = fleet("status", "web1/web", "-o", "json").json
+        eventually(
+            lambda: fleet("status", "web1/web", "-o", "json").json[0]["pid"] == pid,
+            expecting=f"the console saw the new pid, not {seen['pid']}",
+        )
+        terminal.type("4\n")
+        code = terminal.end()
+
+    assert code == 3
+    assert "web1/web:web changed since you looked" in terminal.text
+    assert web1.info("web")["pid"] == pid

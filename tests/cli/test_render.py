@@ -1,5 +1,6 @@
 """What is printed is harmless and can be read back."""
 
+import logging
 import unicodedata
 
 import pytest
@@ -7,7 +8,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_easy.cli.render import Format, Output, harmless, plain_row, safe
+from supervisor_easy.cli.render import (
+    Format,
+    Output,
+    SafeHandler,
+    harmless,
+    plain_row,
+    safe,
+)
 from supervisor_easy.cli.tables import Cell, Column, Table
 from supervisor_easy.cli.yamltext import to_yaml
 
@@ -76,3 +84,13 @@ def test_documents_keep_hostile_text_and_cannot_drive_the_terminal(
     text = capsys.readouterr().out
     assert not any(char in text for char in "\x1b\x07\x9b\x00\u202e\x7f")
     assert yaml.safe_load(text) == [{"text": HOSTILE}]
+
+
+def test_a_line_end_in_a_log_record_begins_no_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "a\nfleet: b", (), None)
+
+    SafeHandler().emit(record)
+
+    assert capsys.readouterr().err == "a\n    fleet: b\n"

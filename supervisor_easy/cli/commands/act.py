@@ -1,5 +1,6 @@
 """`fleet start|stop|restart|signal|clear-logs`: bulk actions on processes."""
 
+import signal as signals
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -83,14 +84,29 @@ def signal(
     app: App, *, signal_name: str, query: Query, yes: bool, dry_run: bool, reason: str
 ) -> ExitCode:
     """Send processes a signal: HUP, USR1, TERM, … (SIGHUP and numbers work too)."""
-    name = signal_name.upper().removeprefix("SIG")
-    if not name.isalnum():
-        raise click.BadParameter(
-            f"{signal_name!r} is not a signal", param_hint="SIGNAL"
-        )
+    name = _known_signal(signal_name)
     return _act(
         app, "signal", query, yes=yes, dry_run=dry_run, reason=reason, signal=name
     )
+
+
+def _known_signal(text: str) -> str:
+    """Return the name that supervisord takes; a number becomes its name.
+
+    Raises:
+        BadParameter: there is no such signal.
+    """
+    names = signals.Signals.__members__
+    if text.isascii() and text.isdigit() and len(text) < 4:
+        names_by_number = {int(each): each.name for each in signals.Signals}
+        found = names_by_number.get(int(text), "")
+    else:
+        found = f"SIG{text.strip().upper().removeprefix('SIG')}"
+    if found not in names:
+        raise click.BadParameter(
+            f"{text!r} is not a signal; write HUP, USR1, TERM …", param_hint="SIGNAL"
+        )
+    return found.removeprefix("SIG")
 
 
 @click.command("clear-logs", cls=Command)
@@ -117,7 +133,7 @@ def _act(
     need_selection(query)
     journal = Journal.UNUSED if dry_run else Journal.NEEDED
     with app.backend(journal=journal) as backend:
-        plan = backend.plan(action, query)
+        plan = backend.plan(action, query, signal=signal)
         targets = tuple(each["target"] for each in plan.targets)
         hosts = {each.partition("/")[0] for each in targets}
         what = f"{action.replace('_', ' ')}{f' {signal}' if signal else ''}"
@@ -139,5 +155,6 @@ def _act(
             blind_hosts=plan.blind_hosts,
             signal=signal,
             reason=reason,
+            expected={each["target"]: each["pid"] for each in plan.targets},
         )
         return carry_out(app, backend, proposal, is_sure=yes, is_dry_run=dry_run)

@@ -50,7 +50,8 @@ def doctor(app: App, *, reread: bool) -> ExitCode:
 
 
 def _find(app: App, backend: Backend, *, is_rereading: bool) -> Iterator[Finding]:
-    yield from of_hosts(backend.hosts())
+    hosts = backend.hosts()
+    yield from of_hosts(hosts)
     yield from of_processes(backend.processes(Query()).processes)
     configs = backend.configs()
     if configs is None:
@@ -58,8 +59,9 @@ def _find(app: App, backend: Backend, *, is_rereading: bool) -> Iterator[Finding
     else:
         for each in configs.values():
             yield from of_configs(each)
-    if is_rereading:
-        yield from of_updates(backend.plan_update(Query()))
+    if is_rereading and hosts:
+        names = [each["name"] for each in hosts]
+        yield from of_updates(backend.plan_update(names))
     yield from of_inventory(backend.inventory_warnings())
 
 

@@ -1,7 +1,7 @@
 """`fleet events`: what changed, who or what did it."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -31,7 +31,9 @@ class _Since(click.ParamType[timedelta | datetime]):
             return parse_duration(text)
         except ValueError as error:
             try:
-                return datetime.fromisoformat(text).astimezone()
+                return datetime.fromisoformat(text).astimezone(UTC)
+            except OverflowError:
+                self.fail(f"{text!r} is no time of ours", param, ctx)
             except ValueError:
                 self.fail(f"{error}, or a time such as 2026-11-20T10:00", param, ctx)
 
@@ -111,4 +113,11 @@ def _follow(app: App, backend: Backend, asked: EventQuery, found: list[Json]) ->
 
 
 def _moment(app: App, since: timedelta | datetime | None) -> datetime | None:
-    return app.now() - since if isinstance(since, timedelta) else since
+    if not isinstance(since, timedelta):
+        return since
+    try:
+        return app.now() - since
+    except OverflowError as exc:
+        raise click.BadParameter(
+            "that is longer ago than time goes back", param_hint="--since"
+        ) from exc

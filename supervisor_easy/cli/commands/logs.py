@@ -58,6 +58,8 @@ def logs(  # noqa: PLR0913 (each is an option)
     if main:
         if not query.hosts and not query.selectors:
             raise click.UsageError("say of which hosts: --main --host web1")
+        if query.groups or query.labels or query.states:
+            raise click.UsageError("--main takes hosts, no group, label or state")
     else:
         need_selection(query)
     asked = LogQuery(

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from supervisor_easy.wire import Json
 
 
+#: Longest life of a token that ends at all.
+_LONGEST_LIFE = timedelta(days=36500)
+#: Largest number a token can have in any database.
+_LAST_ID = 2**31 - 1
+
+
 class _Span(click.ParamType[timedelta]):
     """A span of time such as 30d."""
 
@@ -26,9 +32,12 @@ class _Span(click.ParamType[timedelta]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         try:
-            return parse_duration(str(value))
+            span = parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if span > _LONGEST_LIFE:
+            self.fail(f"{value} is longer than {_LONGEST_LIFE.days}d", param, ctx)
+        return span
 
 
 @click.group(cls=Section)
@@ -94,7 +103,7 @@ def list_(app: App) -> None:
 
 
 @token.command()
-@click.argument("token_id", metavar="ID", type=int)
+@click.argument("token_id", metavar="ID", type=click.IntRange(1, _LAST_ID))
 @pass_app
 def revoke(app: App, *, token_id: int) -> None:
     """End a token at once; its ID is in fleet token list."""

@@ -1,5 +1,7 @@
 """`fleet update` and `fleet restart-supervisord`: what is done to whole hosts."""
 
+from collections.abc import Callable
+
 import click
 
 from supervisor_easy.cli.acting import Proposal, carry_out
@@ -10,12 +12,15 @@ from supervisor_easy.cli.context import App, Command, pass_app
 from supervisor_easy.cli.exits import ExitCode
 from supervisor_easy.cli.tables import Cell, Column, Table
 from supervisor_easy.cli.views import plural
+from supervisor_easy.errors import StaleRequest
 
 _STYLES = {"add": "green", "change": "yellow", "remove": "red"}
 
 
 @click.command(cls=Command)
-@click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=complete_host)
+@click.argument(
+    "hosts", nargs=-1, required=True, metavar="HOST...", shell_complete=complete_host
+)
 @takes_consent
 @pass_app
 def update(
@@ -24,12 +29,11 @@ def update(
     """Have hosts read their configuration again and apply what changed.
 
     Shows first what is added, changed and removed, and which running processes go
-    down for it: supervisord restarts a changed group as a whole. Without HOST: all.
+    down for it: supervisord restarts a changed group as a whole. '*' is every host.
     """
-    query = Query(hosts=hosts)
     journal = Journal.UNUSED if dry_run else Journal.NEEDED
     with app.backend(journal=journal) as backend:
-        previews = backend.plan_update(query)
+        previews = backend.plan_update(hosts)
         blind = [
             BlindHost(each["host"], each["error"]) for each in previews if each["error"]
         ]
@@ -45,6 +49,9 @@ def update(
             table=_table(changes),
             blind_hosts=blind,
             reason=reason,
+            recheck=lambda: _refuse_changed(
+                app, previews, lambda: backend.plan_update(hosts)
+            ),
         )
         return carry_out(app, backend, proposal, is_sure=yes, is_dry_run=dry_run)
 
@@ -58,7 +65,10 @@ def update(
 def restart_supervisord(
     app: App, *, hosts: tuple[str, ...], yes: bool, dry_run: bool, reason: str
 ) -> ExitCode:
-    """Restart the supervisord of hosts: every process on them goes down and up."""
+    """Restart the supervisord of hosts: every process on them goes down and up.
+
+    It asks first, for one host too, unless --yes is given.
+    """
     journal = Journal.UNUSED if dry_run else Journal.NEEDED
     with app.backend(journal=journal) as backend:
         found = backend.processes(Query(hosts=hosts))
@@ -80,8 +90,42 @@ def restart_supervisord(
             table=Table((Column("HOST"), Column("RUNNING")), rows, targets),
             blind_hosts=found.blind_hosts,
             reason=reason,
+            always_asks=True,
+            expected={
+                f"{p['host']}/{p['group']}:{p['name']}": p["pid"]
+                for p in found.processes
+            },
         )
         return carry_out(app, backend, proposal, is_sure=yes, is_dry_run=dry_run)
+
+
+def _refuse_changed(
+    app: App, shown: list[Json], look: Callable[[], list[Json]]
+) -> None:
+    """Look again, and refuse to do what was not shown.
+
+    Raises:
+        StaleRequest: hosts would change something else now; it is shown.
+    """
+    now = look()
+    if _kinds(now) == _kinds(shown) and _downs(now) <= _downs(shown):
+        return
+    app.out.say("now an update would do this:", always=True)
+    app.out.show_talk(
+        _table([row for each in now for row in _changes(each)]), always=True
+    )
+    raise StaleRequest(
+        "what the update would do changed since you looked; nothing was done. "
+        "Look again, then ask again"
+    )
+
+
+def _kinds(previews: list[Json]) -> set[tuple[str, str, str]]:
+    return {row[:3] for each in previews for row in _changes(each)}
+
+
+def _downs(previews: list[Json]) -> set[tuple[str, str]]:
+    return {(each["host"], name) for each in previews for name in each["restarts"]}
 
 
 def _changes(preview: Json) -> list[tuple[str, str, str, str]]:

@@ -115,7 +115,9 @@ def test_a_host_taken_out_is_asked_no_more(farm: Farm, run: Run) -> None:
 def test_a_nudge_does_not_wait_for_the_interval(farm: Farm, run: Run) -> None:
     async def scenario() -> int:
         farm.watcher.watch([a_host("a")])
-        await farm.pass_time(2)
+        await farm.pass_time(8)
+        farm.watcher.nudge("a")
+        await farm.pass_time(0.5)
         asked = len(farm.fakes["a"].calls)
         farm.watcher.nudge("a")
         await farm.pass_time(0.1)
@@ -143,7 +145,10 @@ def test_a_host_with_another_password_is_asked_soon(farm: Farm, run: Run) -> Non
 def test_a_host_with_other_labels_is_not_asked_for_that(farm: Farm, run: Run) -> None:
     async def scenario() -> int:
         farm.watcher.watch([a_host("a")])
-        await farm.pass_time(2)
+        await farm.pass_time(8)
+        # Asked just now, so that its next turn is an interval away.
+        farm.watcher.nudge("a")
+        await farm.pass_time(0.5)
         asked = len(farm.fakes["a"].calls)
         farm.watcher.watch([a_host("a", labels={"dc": "sh"})])
         await farm.pass_time(1.5)
