@@ -52,6 +52,9 @@ class JournalWriter:
         self._owners = owners
         self._ttl = settings.lease_ttl
         self._renewed_at: tuple[float, datetime] | None = None
+        # How often our lease ran out, and as of when each operation is known as ours.
+        self._lapses = 0
+        self._ours_since: dict[str, int] = {}
         self._owner = owner
         self._clock = clock
         self._intents: list[
@@ -69,7 +72,10 @@ class JournalWriter:
 
     async def open(self, operation: Operation) -> Opened:
         """Write a new operation and take its targets into hand."""
-        return await self.call(self.journal.open, operation, owner=self._owner)
+        lapses = self._lapses
+        opened = await self.call(self.journal.open, operation, owner=self._owner)
+        self._ours_since[operation.id] = lapses
+        return opened
 
     async def renew(self) -> None:
         """Extend our lease by a full term from now.
@@ -78,26 +84,34 @@ class JournalWriter:
             StoreError: it could not be extended.
         """
         asked_at = (self._clock.monotonic(), self._clock.now())
+        if not self._is_lease_fresh():
+            self._lapses += 1
         await self.call(self._owners.register, self._owner)
         self._renewed_at = asked_at
 
     async def confirm(self, operation_id: str) -> bool:
         """Say whether an operation is still ours; costs nothing while the lease lives.
 
-        A console that was suspended for longer finds that another one went on. Where
-        the database is away, nobody can have taken it over there, and what was begun
-        is finished.
+        A console that was suspended for longer finds that another one went on: the
+        journal is asked once for each time that the lease ran out, whoever renewed
+        it since. Where the database is away, nobody can have taken the operation
+        over there, and what was begun is finished.
         """
-        if self._is_lease_fresh():
-            return True
         try:
-            await self.renew()
-            return await self.call(
+            if not self._is_lease_fresh():
+                await self.renew()
+            if self._ours_since.get(operation_id) == self._lapses:
+                return True
+            lapses = self._lapses
+            is_ours = await self.call(
                 self.journal.is_held_by, operation_id, owner=self._owner
             )
         except StoreError as error:
             logger.warning("cannot renew the lease, going on: %s", error)
             return True
+        if is_ours:
+            self._ours_since[operation_id] = lapses
+        return is_ours
 
     def _is_lease_fresh(self) -> bool:
         if self._renewed_at is None:
@@ -120,7 +134,11 @@ class JournalWriter:
 
     async def adopt(self, operation_id: str) -> bool:
         """Make an orphan ours; False if somebody else was quicker."""
-        return await self.call(self.journal.adopt, operation_id, self._owner)
+        lapses = self._lapses
+        is_ours = await self.call(self.journal.adopt, operation_id, self._owner)
+        if is_ours:
+            self._ours_since[operation_id] = lapses
+        return is_ours
 
     async def intend(
         self, operation_id: str, baselines: Mapping[Target, Sighting]
@@ -146,6 +164,7 @@ class JournalWriter:
         self._ends.append((operation_id, status, done))
         self._wake.set()
         await done
+        self._ours_since.pop(operation_id, None)
 
     async def run(self) -> None:
         """Write what gathers, until cancelled; what is left then, once more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,17 @@ def console(tmp_path: Path, settings: Settings) -> Console:
     return Console(actions, writer, fake, store, journal)
 
 
+@pytest.fixture
+def elsewhere() -> Owner:
+    """A console on another machine."""
+    return replace(
+        Owner.this_process(FakeClock()),
+        id="elsewhere",
+        hostname="elsewhere",
+        boot_id="another",
+    )
+
+
 async def passing(clock: FakeClock, work: Coroutine[Any, Any, Operation]) -> Operation:
     """Let time pass, a tenth of a second a turn, until the work has ended."""
     task = asyncio.ensure_future(work)
@@ -153,3 +164,26 @@ def test_outcomes_that_wait_when_the_console_ends_are_written(
         return await console.actions.operation("op")
 
     assert run(console, scenario()).outcomes[0].kind is OutcomeKind.CHANGED
+
+
+def test_whoever_renewed_a_lapsed_lease_the_journal_is_asked_again(
+    console: Console, elsewhere: Owner
+) -> None:
+    clock = console.fake._clock
+    assert isinstance(clock, FakeClock)
+
+    async def scenario() -> list[bool]:
+        await console.writer.renew()
+        wanted = Operation("op", Action.RESTART, (WEB,), ANA, START)
+        await console.writer.open(wanted)
+        before = await console.writer.confirm("op")
+        clock.advance(timedelta(minutes=1))
+        console.journal.adopt("op", elsewhere)
+        # The task that keeps the lease alive wakes first, and finds nothing odd.
+        await console.writer.renew()
+        return [before, await console.writer.confirm("op")]
+
+    try:
+        assert asyncio.run(scenario()) == [True, False]
+    finally:
+        console.store.close()
