@@ -65,7 +65,7 @@ export class LogView {
       const body = await answer.json();
       if (!answer.ok) this.#mark(body.error.message);
       else this.#add(body.entries);
-      if (answer.ok && !body.entries.length) this.#mark("nothing in this log yet");
+      if (answer.ok && !body.entries.length) this.#mark("nothing in this log yet; what went wrong is often in the other one: stderr");
     } catch {
       this.#mark("the console cannot be reached");
     }

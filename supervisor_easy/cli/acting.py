@@ -145,8 +145,7 @@ def _may_go_on(app: App, proposal: Proposal, *, limit: int) -> bool:
     if not app.out.can_ask:
         why = "this always asks" if proposal.always_asks else f"the limit is {limit}"
         raise click.UsageError(
-            f"this would {proposal.action} {count} targets and there is no terminal "
-            f"to ask on ({why}); add --yes"
+            f"{proposal.words}, and there is no terminal to ask on ({why}); add --yes"
         )
     answer = app.out.ask(f"Type {count} to go on, anything else to leave:")
     return answer == str(count)

@@ -65,8 +65,14 @@ def of_processes(processes: Iterable[Json]) -> Iterator[Finding]:
         yield Finding(
             where,
             f"it is {each['state']}: {why}",
-            f"read why: fleet logs --stderr {where}, then fleet start {where}",
+            _cure_of_failed(where, why),
         )
+
+
+def _cure_of_failed(where: str, why: str) -> str:
+    if "find command" in why or "not executable" in why:
+        return f"install the program or correct its command=, then fleet start {where}"
+    return f"read why: fleet logs --stderr {where}, then fleet start {where}"
 
 
 def of_configs(configs: Iterable[ProcessConfig]) -> Iterator[Finding]:

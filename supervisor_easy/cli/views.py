@@ -135,7 +135,7 @@ def _host_row(host: Json) -> Sequence[Cell | str]:
         host["name"],
         Cell(host["condition"].replace("_", " "), "green" if is_up else "bold red"),
         "-" if latency is None else f"{latency * 1000:.0f} ms",
-        Cell("-" if skew is None else f"{skew:+.0f} s", "yellow" if has_skew else ""),
+        Cell(f"{skew:+.0f} s" if has_skew else "-", "yellow" if has_skew else ""),
         host["supervisor_version"] or "-",
         _counts(host["counts"]) or "-",
         ",".join(f"{key}={value}" for key, value in host["labels"].items()) or "-",

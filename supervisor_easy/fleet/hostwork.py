@@ -19,6 +19,7 @@ from supervisor_easy.model import (
     Process,
     ProcessConfig,
     Sighting,
+    Stream,
     Target,
 )
 from supervisor_easy.rpc.supervisor import Supervisor
@@ -273,7 +274,23 @@ class HostWork:
             and step.action in (Action.START, Action.RESTART)
         ]
         for step, tail in zip(failed, await self._tails(failed), strict=True):
-            step.add_tail(tail)
+            # What went wrong is mostly on stderr, if that is a log of its own.
+            error = await self._error_tail(step)
+            step.add_tail("\n".join(each for each in (tail.rstrip(), error) if each))
+
+    async def _error_tail(self, step: Step) -> str:
+        if step.seen is None or not step.seen.stderr_logfile:
+            return ""
+        length = self._settings.action_tail_bytes
+        try:
+            async with asyncio.timeout(self._settings.action_margin.total_seconds()):
+                tail = await self._supervisor.tail_log(
+                    step.target.namespec, Stream.STDERR, offset=0, length=length
+                )
+        except (RpcError, TimeoutError) as error:
+            logger.debug("no stderr target=%s: %s", step.target, error)
+            return ""
+        return tail.data.decode("utf-8", "replace").rstrip()
 
     async def _tails(self, steps: Sequence[Step]) -> list[str]:
         """Return the end of each log; an empty text where it cannot be had."""

@@ -84,7 +84,7 @@ def test_a_process_that_does_not_stay_up_fails_with_its_log(
 ) -> None:
     program = Program(
         "crasher",
-        shell("echo no database; exit 3"),
+        shell("echo starting; echo no database >&2; exit 3"),
         startsecs=1,
         autostart=False,
         options={"startretries": 0},
@@ -94,6 +94,7 @@ def test_a_process_that_does_not_stay_up_fails_with_its_log(
     [outcome] = console.act(Action.START, Target("a", "crasher", "crasher")).outcomes
 
     assert outcome.kind is OutcomeKind.FAILED
+    assert "starting" in outcome.log_tail
     assert "no database" in outcome.log_tail
 
 

@@ -17,19 +17,22 @@ _INSTALL = {
     "fish": "fleet completion fish > ~/.config/fish/completions/fleet.fish",
 }
 
+#: Click keeps the lines after its mark \b as they are.
+_HELP = """Print what makes Tab complete commands, hosts, groups and selectors.
 
-@click.command(cls=Command)
+\b
+bash: echo 'eval "$(fleet completion bash)"' >> ~/.bashrc
+zsh:  echo 'eval "$(fleet completion zsh)"' >> ~/.zshrc
+fish: fleet completion fish > ~/.config/fish/completions/fleet.fish
+"""
+
+
+@click.command(cls=Command, help=_HELP)
 @click.argument("shell", type=click.Choice(list(_INSTALL)))
 @pass_app
 @click.pass_context
 def completion(ctx: click.Context, app: App, *, shell: str) -> None:
-    r"""Print what makes Tab complete commands, hosts, groups and selectors.
-
-    \b
-    bash: echo 'eval "$(fleet completion bash)"' >> ~/.bashrc
-    zsh:  echo 'eval "$(fleet completion zsh)"' >> ~/.zshrc
-    fish: fleet completion fish > ~/.config/fish/completions/fleet.fish
-    """
+    """Print a shell's completion script."""
     script = _KINDS[shell](
         ctx.find_root().command, {}, "fleet", "_FLEET_COMPLETE"
     ).source()
