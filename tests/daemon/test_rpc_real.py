@@ -224,8 +224,9 @@ def test_a_group_is_updated_by_stop_remove_and_add(make_daemon: MakeDaemon) -> N
     )
 
     eventually(lambda: daemon.state("web:web") == "RUNNING")
-    command = Path(f"/proc/{daemon.info('web:web')['pid']}/cmdline").read_bytes()
-    assert b"7777" in command
+    command = Path(f"/proc/{daemon.info('web:web')['pid']}/cmdline")
+    # Without startsecs it is RUNNING from the fork on, a moment before its exec.
+    eventually(lambda: b"7777" in command.read_bytes())
 
 
 def _until_stopped(namespec: str) -> Callable[[XmlRpcSupervisor], object]:
